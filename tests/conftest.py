@@ -1,0 +1,47 @@
+"""Virtual time for every async test, and no task may outlive its test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+from pytest_asyncio import is_async_test
+from virtual_time import VirtualClock, VirtualLoop
+
+TURNS_TO_END = 10
+"""Turns of the loop that a task which is already ending may still take."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "real_time: run on an ordinary event loop, for peers outside the test's loop"
+    )
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping:
+    if item.get_closest_marker("real_time"):
+        return {"real": asyncio.SelectorEventLoop}
+    return {"virtual": VirtualLoop}
+
+
+@pytest.fixture(autouse=True)
+def _no_task_is_left(request: pytest.FixtureRequest) -> None:
+    if is_async_test(request.node):
+        request.getfixturevalue("no_task_is_left")
+
+
+@pytest.fixture
+async def no_task_is_left() -> AsyncIterator[None]:
+    """Fail the test when, after all its fixtures have ended, a task still runs."""
+    yield
+    for _ in range(TURNS_TO_END):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if not left:
+            return
+        await asyncio.sleep(0)
+    pytest.fail(f"tasks left running: {sorted(map(repr, left))}", pytrace=False)
+
+
+@pytest.fixture
+async def clock() -> VirtualClock:
+    """The test loop's time; 2025-11-25 09:39:40 in Korea at the start."""
+    return VirtualClock()
