@@ -1,0 +1,1 @@
+"""Waiting and pacing on asyncio, ignorant of HTTP."""
