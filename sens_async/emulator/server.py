@@ -1,0 +1,238 @@
+"""The emulator's life: a server on loopback, and the handles of a test on what happens in it."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+import attrs
+import orjson
+from aiohttp import web
+
+from sens_async.clock import Clock, SystemClock
+from sens_async.emulator.admissions import AdmissionLog
+from sens_async.emulator.app import LoggedRequest, Site, make_app
+from sens_async.emulator.control import make_control
+from sens_async.emulator.faults import Fault, FaultKind, FaultOptions, FaultPlan, make_fault
+from sens_async.emulator.files import StoredFile
+from sens_async.emulator.gateway import Gateway
+from sens_async.emulator.options import EmulatorOptions
+from sens_async.emulator.state import State
+
+if TYPE_CHECKING:
+    from sens_async.session import SensSession
+
+__all__ = ["Emulator"]
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 1024
+SHUTDOWN_TIMEOUT = 0.1
+"""Seconds that a request still being read or answered is waited for when the emulator closes."""
+
+
+class Emulator:
+    """SENS on loopback: an async context manager, or `start` and `aclose`.
+
+    It holds messages and pictures in memory, sends nothing, and speaks plain HTTP to this machine
+    only. It lives on the event loop it was started on and may not be shared with another.
+
+    Args:
+        access_key: The access key it knows.
+        secret_key: The secret key requests have to be signed with.
+        service_id: Its one service.
+        sender: The registered calling number, unless `options.senders` names others.
+        host: Has to be `127.0.0.1`.
+        port: 0 for a free one.
+        options: Choices where the service's behaviour is open.
+        clock: What it takes for the time: of signatures, reservations, rates, faults.
+        seed: Of its ids and of faults with a probability: the same seed, the same run.
+
+    Raises:
+        ValueError: `host` is not loopback.
+    """
+
+    def __init__(
+        self,
+        *,
+        access_key: str = "EMULATORACCESSKEY0001",
+        secret_key: str = "emulator-secret-key-not-a-secret-0001",  # noqa: S107 - it says so
+        service_id: str = "ncp:sms:kr:000000000001:emulator",
+        sender: str = "0200000000",
+        host: str = LOOPBACK,
+        port: int = 0,
+        options: EmulatorOptions = EmulatorOptions(),  # noqa: B008 - frozen
+        clock: Clock = SystemClock(),  # noqa: B008 - has no state
+        seed: int = 0,
+    ) -> None:
+        if host != LOOPBACK:
+            raise ValueError(f"host is {host!r}, the emulator binds {LOOPBACK} only")
+        self.access_key = access_key
+        self.secret_key = secret_key
+        self.service_id = service_id
+        self.sender = sender
+        self.options = options
+        self.clock = clock
+        self._port = port
+        self._state = State(sender=sender, options=options, seed=seed)
+        gateway = Gateway(
+            access_key=access_key, secret_key=secret_key, service_id=service_id, state=self._state
+        )
+        self._faults = FaultPlan(seed)
+        self._site = Site(gateway, self._faults, clock)
+        self._runner: web.AppRunner | None = None
+        self._url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Emulator {self._url or 'not running'} {self.service_id}>"
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
+        if self._url is None:
+            raise RuntimeError("the emulator is not running")
+        return self._url
+
+    @property
+    def admissions(self) -> AdmissionLog:
+        """Every accepted message: number -> its `Admission`s, in order."""
+        return self._state.admissions
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every request to an endpoint of the service, in the order they came."""
+        return self._site.requests
+
+    @property
+    def uploads(self) -> list[StoredFile]:
+        """Every stored picture, in order."""
+        return self._state.files.files
+
+    @property
+    def refuse_numbers(self) -> set[str]:
+        """A request that holds one of these numbers is answered 400 as a whole."""
+        return self._state.refuse_numbers
+
+    @refuse_numbers.setter
+    def refuse_numbers(self, numbers: set[str]) -> None:
+        self._state.refuse_numbers = numbers
+
+    def fail(self, kind: FaultKind | str | int, **options: Unpack[FaultOptions]) -> Fault:
+        """Order a fault.
+
+        Args:
+            kind: A `FaultKind`, its name, or a status such as 503.
+            **options: See `Fault`.
+
+        Returns:
+            The fault. Of several that match a request, the first ordered wins.
+
+        Raises:
+            ValueError: There is no such kind, or an option is out of its range.
+        """
+        fault = make_fault(kind, **options)
+        self._faults.add(fault)
+        return fault
+
+    def add_fault(self, fault: Fault) -> None:
+        """Order a fault that is already made, as by `parse_fault`."""
+        self._faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Call all faults off. Requests stay counted, and those that hang go on hanging."""
+        self._faults.clear()
+
+    def reset(self) -> None:
+        """Forget all that happened: admissions, requests, pictures, faults, refused numbers.
+
+        Requests that hang or are late are dropped. Ids do not begin anew.
+        """
+        self._site.reset()
+
+    def ready_line(self) -> str:
+        """One line of JSON with what a client has to be told.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
+        facts = {
+            "url": self.url,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "service_id": self.service_id,
+            "sender": self.sender,
+        }
+        return orjson.dumps(facts).decode()
+
+    def session(self, **overrides: Any) -> "SensSession":
+        """A client session pointed at this emulator, on its clock; the caller closes it.
+
+        Args:
+            **overrides: Arguments of `SensSession` in place of these; `credentials` too.
+                `settings` without a `base_url` are given the emulator's.
+        """
+        # A server, as `sens emulator` runs it, needs no client.
+        from sens_async.config import Credentials, Settings  # noqa: PLC0415
+        from sens_async.session import SensSession  # noqa: PLC0415
+
+        settings = overrides.pop("settings", None) or Settings(base_url=self.url)
+        if settings.base_url is None:
+            settings = attrs.evolve(settings, base_url=self.url)
+        arguments = {
+            "credentials": Credentials(self.access_key, self.secret_key),
+            "service_id": self.service_id,
+            "sender": self.sender,
+            "clock": self.clock,
+            **overrides,
+        }
+        return SensSession(arguments.pop("credentials"), settings=settings, **arguments)
+
+    async def start(self) -> None:
+        """Bind and listen.
+
+        Raises:
+            RuntimeError: It is running already.
+            OSError: The port is taken.
+        """
+        if self._runner is not None:
+            raise RuntimeError("the emulator is running already")
+        control = make_control(self._site, service_id=self.service_id)
+        runner = web.AppRunner(
+            make_app(self._site, control),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, LOOPBACK, self._port, backlog=BACKLOG)
+        try:
+            await site.start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self._url = f"http://{LOOPBACK}:{site.port}"
+
+    async def aclose(self) -> None:
+        """Stop listening and end every request. What was late is not accepted any more.
+
+        What was recorded stays readable.
+        """
+        runner, self._runner = self._runner, None
+        self._url = None
+        if runner is None:
+            return
+        await self._site.aclose()
+        await runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
