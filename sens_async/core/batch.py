@@ -1,0 +1,162 @@
+"""A batch: the recipients of one request, and how it is written on the wire."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import attrs
+
+from sens_async.core.requests import send_body
+from sens_async.core.schedule import Reservation
+from sens_async.errors import SensError
+from sens_async.models import ContentType, MessageType, OutcomeState
+from sens_async.outcomes import OutcomeBatch
+
+__all__ = ["Batch", "Envelope"]
+
+
+@attrs.frozen
+class Envelope:
+    """What all recipients of one request have in common (SENS API: Send messages).
+
+    Attributes:
+        has_subject: Whether they have a subject at all; a default subject would reach those
+            who have none, so the two kinds never share a request.
+        has_files: Whether pictures go with it.
+    """
+
+    type: MessageType
+    content_type: ContentType
+    country_code: str
+    sender: str
+    reservation: Reservation | None
+    has_subject: bool
+    has_files: bool
+    wire: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
+    """The envelope's own fields under their wire names."""
+
+    def __attrs_post_init__(self) -> None:
+        wire = {
+            "type": self.type.value,
+            "contentType": self.content_type.value,
+            "countryCode": self.country_code,
+            "from": self.sender,
+        }
+        if self.reservation is not None:
+            wire["reserveTime"] = self.reservation.time
+            wire["reserveTimeZone"] = self.reservation.zone
+        object.__setattr__(self, "wire", wire)
+
+
+@attrs.define(eq=False, repr=False)
+class Batch:
+    """At most 100 recipients of one envelope, no number twice.
+
+    Attributes:
+        envelope: What they share.
+        indexes: Their places in the input.
+        recipients: What the caller gave for each.
+        numbers: Digits, one for each.
+        texts: One for each, or None if all get `default_text`.
+        titles: Subjects, one for each, or None if all get `default_title`.
+        default_text: The call's own text as it goes out, if it fits this envelope; else None.
+        default_title: The call's own subject; else None.
+        attempts: Requests that carried these recipients so far.
+        attempted_at: Signature time of the last of them, seconds since the epoch, or None.
+    """
+
+    envelope: Envelope
+    indexes: Sequence[int]
+    recipients: Sequence[object]
+    numbers: Sequence[str]
+    texts: Sequence[str] | None
+    titles: Sequence[str] | None
+    default_text: str | None
+    default_title: str | None
+    attempts: int = 0
+    attempted_at: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def body(self, file_ids: Sequence[str] = ()) -> bytes:
+        """Encode the request; the text most of them share is written once.
+
+        Args:
+            file_ids: Uploaded pictures, in order.
+        """
+        title, titles = self.default_title, self.titles
+        if titles is not None:
+            title = _most_shared(titles, title)
+        text, texts = self.default_text, self.texts
+        if texts is not None:
+            text = _most_shared(texts, text)
+        if texts is None and titles is None:
+            messages = [{"to": number} for number in self.numbers]
+        else:
+            messages = self._messages(texts, text, titles, title)
+        return send_body(self.envelope.wire, text or "", title, messages, file_ids)
+
+    def part(self, positions: range | Sequence[int]) -> "Batch":
+        """Give a batch of some of these recipients."""
+        return Batch(
+            self.envelope,
+            [self.indexes[i] for i in positions],
+            [self.recipients[i] for i in positions],
+            [self.numbers[i] for i in positions],
+            None if self.texts is None else [self.texts[i] for i in positions],
+            None if self.titles is None else [self.titles[i] for i in positions],
+            self.default_text,
+            self.default_title,
+            self.attempts,
+            self.attempted_at,
+        )
+
+    def settled(
+        self,
+        state: OutcomeState,
+        *,
+        error: SensError | None = None,
+        request_id: str | None = None,
+    ) -> OutcomeBatch:
+        """Give everybody's outcome: the same for all."""
+        return OutcomeBatch(
+            state,
+            self.indexes,
+            self.recipients,
+            self.numbers,
+            self.envelope.type,
+            request_id,
+            error,
+            self.attempts,
+            self.attempted_at,
+        )
+
+    def _messages(
+        self,
+        texts: Sequence[str] | None,
+        text: str | None,
+        titles: Sequence[str] | None,
+        title: str | None,
+    ) -> list[dict[str, str]]:
+        if texts is None:
+            messages = [{"to": number} for number in self.numbers]
+        else:
+            messages = [
+                {"to": number} if own == text else {"to": number, "content": own}
+                for number, own in zip(self.numbers, texts, strict=True)
+            ]
+        if titles is not None:
+            for message, own in zip(messages, titles, strict=True):
+                if own != title:
+                    message["subject"] = own
+        return messages
+
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self)} {self.envelope.type}>"
+
+
+def _most_shared(texts: Sequence[str], call: str | None) -> str:
+    """Choose a request's default: what most share; where nobody shares, the call's own."""
+    if len(set(texts)) == len(texts):
+        return texts[0] if call is None else call
+    return Counter(texts).most_common(1)[0][0]

@@ -1,0 +1,265 @@
+"""Split any list of recipients into batches: at most 100, one envelope, no number twice."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sens_async.core.batch import Batch, Envelope
+from sens_async.core.composing import Composer, Group
+from sens_async.core.content import encode_all, limit_of
+from sens_async.core.message import KOREA, Message, Rules
+from sens_async.core.phone import mask
+from sens_async.core.requests import MESSAGES_PER_REQUEST
+from sens_async.core.rows import Rows
+from sens_async.errors import DuplicateRecipient
+from sens_async.models import MessageType, OutcomeState
+from sens_async.outcomes import OutcomeBatch
+
+__all__ = ["Chunker", "Chunking", "Fed"]
+
+HOLD = 1.0
+"""Seconds that recipients of a slow source wait for others to fill their request."""
+
+_SHELF = 4
+"""Requests of one envelope filled side by side: only numbers that come again need a second."""
+
+
+class Fed(NamedTuple):
+    """What came of feeding some recipients.
+
+    Attributes:
+        batches: Complete requests.
+        settled: Outcomes of those who go into none.
+    """
+
+    batches: list[Batch]
+    settled: list[OutcomeBatch]
+
+
+class Chunker:
+    """The rules by which a session splits lists.
+
+    Attributes:
+        rules: How texts are treated.
+    """
+
+    __slots__ = ("rules",)
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def open(self, message: Message, *, skip_duplicates: bool = True) -> "Chunking":
+        """Begin to split one run's recipients.
+
+        Args:
+            message: What they are sent.
+            skip_duplicates: Whether a number that comes again with the same final text is left
+                out. Costs at most 70 bytes a recipient until the run's end.
+        """
+        return Chunking(message, skip_duplicates=skip_duplicates)
+
+    def __repr__(self) -> str:
+        return f"<Chunker {self.rules}>"
+
+
+class _Request:
+    """A request being filled."""
+
+    __slots__ = ("held_since", "numbers", "rows")
+
+    def __init__(self, now: float) -> None:
+        self.held_since = now
+        self.numbers: set[str] = set()
+        self.rows: list[Rows] = []
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def add(self, rows: Rows) -> None:
+        self.rows.append(rows)
+        self.numbers.update(rows.numbers)
+
+
+class Chunking:
+    """One run's recipients on their way into requests."""
+
+    def __init__(self, message: Message, *, skip_duplicates: bool) -> None:
+        self._message = message
+        self._composer = Composer(message)
+        self._is_korean = message.country_code == KOREA
+        self._seen: set[int | str] | None = set() if skip_duplicates else None
+        self._open: dict[Envelope, list[_Request]] = {}
+        self._envelopes: dict[tuple[MessageType, bool], Envelope] = {}
+        self._skipped: list[OutcomeBatch] = []
+        self._full: list[Batch] = []
+
+    @property
+    def taken(self) -> int:
+        """How many recipients were fed so far."""
+        return self._composer.taken
+
+    @property
+    def cp949_only_seen(self) -> bool:
+        """Whether a text held a character that CP949 has and KS X 1001 lacks."""
+        return self._composer.cp949_only_seen
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether anybody waits in a request that is not full."""
+        return any(self._open.values())
+
+    def feed(self, items: Sequence[object], now: float) -> Fed:
+        """Take in the next recipients, in order.
+
+        Args:
+            items: Strings and `Recipient`s; anything else gets its outcome, too.
+            now: Seconds on any clock that never goes back; see `due`.
+        """
+        for group in self._composer.compose(items):
+            rows = self._without_duplicates(group)
+            if rows:
+                self._place(self._envelope(group), rows, now)
+        fed = Fed(self._full, self._composer.rejected + self._skipped)
+        self._full, self._skipped, self._composer.rejected = [], [], []
+        return fed
+
+    def flush(self) -> list[Batch]:
+        """Give what is left as batches that may not be full: the source has ended."""
+        return self._take(lambda _: True)
+
+    def due(self, now: float) -> list[Batch]:
+        """Give the batches that have waited for more recipients long enough.
+
+        Args:
+            now: Seconds on the clock given to `feed`.
+        """
+        return self._take(lambda request: now - request.held_since >= HOLD)
+
+    def _without_duplicates(self, group: Group) -> Rows:
+        rows = group.rows
+        if self._seen is None:
+            return rows
+        keys = self._keys(rows)
+        fresh = set(keys)
+        if len(fresh) == len(keys) and self._seen.isdisjoint(fresh):
+            self._seen |= fresh
+            return rows
+        kept: list[int] = []
+        for row, key in enumerate(keys):
+            if key in self._seen:
+                self._skip(rows.keep([row]), group.type)
+            else:
+                self._seen.add(key)
+                kept.append(row)
+        return rows.keep(kept)
+
+    def _skip(self, one: Rows, kind: MessageType) -> None:
+        error = DuplicateRecipient(f"{mask(one.numbers[0])} was already given this text")
+        self._skipped.append(
+            OutcomeBatch(
+                OutcomeState.SKIPPED, one.indexes, one.items, one.numbers, kind, error=error
+            )
+        )
+
+    def _keys(self, rows: Rows) -> list[int | str]:
+        """Give what tells one message to one person from another.
+
+        Domestic numbers all begin with one 0, so their integers differ as they do, and take half
+        the memory. Where texts differ the key is a hash of 64 bits: in a run of a million
+        recipients the chance that any two collide is about one in thirty million.
+        """
+        has_texts = rows.texts is not None or rows.titles is not None
+        texts, titles = rows.texts_of(self._message), rows.titles_of(self._message)
+        if has_texts and self._message.text is None:
+            return list(map(hash, zip(rows.numbers, texts, titles, strict=True)))
+        keys: list[int | str] = (
+            list(map(int, rows.numbers)) if self._is_korean else list(rows.numbers)
+        )
+        if has_texts:
+            call = self._message.text, self._message.title or ""
+            for row, told in enumerate(zip(texts, titles, strict=True)):
+                if told != call:
+                    keys[row] = hash((rows.numbers[row], *told))
+        return keys
+
+    def _place(self, envelope: Envelope, rows: Rows, now: float) -> None:
+        requests = self._open.setdefault(envelope, [])
+        if len(set(rows.numbers)) < len(rows) or any(
+            not request.numbers.isdisjoint(rows.numbers) for request in requests
+        ):
+            for row in range(len(rows)):
+                self._place_one(envelope, requests, rows.cut(row, row + 1), now)
+            return
+        start = 0
+        while start < len(rows):
+            if not requests:
+                requests.append(_Request(now))
+            stop = start + MESSAGES_PER_REQUEST - len(requests[0])
+            requests[0].add(rows.cut(start, stop))
+            start = stop
+            self._take_if_full(envelope, requests, requests[0])
+
+    def _place_one(
+        self, envelope: Envelope, requests: list[_Request], row: Rows, now: float
+    ) -> None:
+        number = row.numbers[0]
+        request = next((r for r in requests if number not in r.numbers), None)
+        if request is None:
+            if len(requests) == _SHELF:
+                self._full.append(self._batch(envelope, requests.pop(0)))
+            request = _Request(now)
+            requests.append(request)
+        request.add(row)
+        self._take_if_full(envelope, requests, request)
+
+    def _take_if_full(
+        self, envelope: Envelope, requests: list[_Request], request: _Request
+    ) -> None:
+        if len(request) == MESSAGES_PER_REQUEST:
+            requests.remove(request)
+            self._full.append(self._batch(envelope, request))
+
+    def _take(self, is_wanted: Callable[[_Request], bool]) -> list[Batch]:
+        taken: list[Batch] = []
+        for envelope, requests in self._open.items():
+            wanted = [request for request in requests if is_wanted(request)]
+            taken.extend(self._batch(envelope, request) for request in wanted)
+            requests[:] = [request for request in requests if request not in wanted]
+        return taken
+
+    def _envelope(self, group: Group) -> Envelope:
+        key = group.type, group.has_subject
+        envelope = self._envelopes.get(key)
+        if envelope is None:
+            message = self._message
+            envelope = self._envelopes[key] = Envelope(
+                group.type,
+                message.content_type,
+                message.country_code,
+                message.sender,
+                message.reservation,
+                group.has_subject,
+                message.pictures > 0,
+            )
+        return envelope
+
+    def _batch(self, envelope: Envelope, request: _Request) -> Batch:
+        message = self._message
+        rows = Rows.join(request.rows, message)
+        return Batch(
+            envelope,
+            rows.indexes,
+            rows.items,
+            rows.numbers,
+            rows.texts,
+            rows.titles if envelope.has_subject else None,
+            self._default_text(envelope) if rows.texts is not None else message.text,
+            message.title if envelope.has_subject else None,
+        )
+
+    def _default_text(self, envelope: Envelope) -> str | None:
+        """Give the call's own text if a request of this type can hold it as its default."""
+        text = self._message.text
+        if text is None:
+            return None
+        (size,) = encode_all([text], charset=self._message.rules.charset) or [0]
+        return text if size <= limit_of(envelope.type) else None
