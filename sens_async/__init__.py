@@ -1,0 +1,108 @@
+"""The asyncio client for Naver Cloud SENS: SMS, LMS and MMS, singly and in bulk."""
+
+from sens_async.config import Credentials, RateLimit, RetryPolicy, Settings, Timeouts
+from sens_async.core.content import measure
+from sens_async.errors import (
+    AdRuleViolated,
+    ApiError,
+    AuthenticationFailed,
+    BadRequest,
+    BulkFailed,
+    ConfigError,
+    ConnectFailed,
+    ConnectionLost,
+    ContentTooLong,
+    DuplicateRecipient,
+    InvalidAttachment,
+    InvalidMessage,
+    InvalidRecipient,
+    InvalidSchedule,
+    InvalidTemplate,
+    MissingField,
+    NotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    RequestTimeout,
+    ReservationNotCancellable,
+    RunStopped,
+    SendTimeout,
+    SensError,
+    ServiceUnavailable,
+    SessionClosed,
+    TransportError,
+    UnencodableText,
+    UnreadableResponse,
+    Unsubscribed,
+)
+from sens_async.models import (
+    ContentType,
+    MessageType,
+    OutcomeState,
+    Receipt,
+    Recipient,
+    UploadedFile,
+)
+from sens_async.outcomes import BulkReport, Outcome, OutcomeBatch
+from sens_async.session import SensSession
+from sens_async.stream import OutcomeStream
+
+__all__ = [
+    "AdRuleViolated",
+    "ApiError",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BulkFailed",
+    "BulkReport",
+    "ConfigError",
+    "ConnectFailed",
+    "ConnectionLost",
+    "ContentTooLong",
+    "ContentType",
+    "Credentials",
+    "DuplicateRecipient",
+    "InvalidAttachment",
+    "InvalidMessage",
+    "InvalidRecipient",
+    "InvalidSchedule",
+    "InvalidTemplate",
+    "MessageType",
+    "MissingField",
+    "NotFound",
+    "Outcome",
+    "OutcomeBatch",
+    "OutcomeState",
+    "OutcomeStream",
+    "PermissionDenied",
+    "QuotaExceeded",
+    "RateLimit",
+    "RateLimited",
+    "Receipt",
+    "Recipient",
+    "RequestTimeout",
+    "ReservationNotCancellable",
+    "RetryPolicy",
+    "RunStopped",
+    "SendTimeout",
+    "SensError",
+    "SensSession",
+    "ServiceUnavailable",
+    "SessionClosed",
+    "Settings",
+    "Timeouts",
+    "TransportError",
+    "UnencodableText",
+    "UnreadableResponse",
+    "Unsubscribed",
+    "UploadedFile",
+    "measure",
+]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up when somebody asks; reading metadata slows every import."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("sens-async")
+    raise AttributeError(f"module 'sens_async' has no attribute {name!r}")

@@ -1,0 +1,105 @@
+"""One signed exchange, once: no retry, no halving."""
+
+import attrs
+
+from sens_async.clock import Clock
+from sens_async.core.requests import Request, Service
+from sens_async.core.responses import Response, gateway_time, read_send, retry_after
+from sens_async.core.retry import Attempt
+from sens_async.core.signing import Signer
+from sens_async.errors import SensError, TransportError, without_traceback
+from sens_async.transport import Handover, Transport
+
+__all__ = ["Exchange", "Gateway"]
+
+
+@attrs.frozen
+class Exchange:
+    """A complete answer and how its request was signed.
+
+    Attributes:
+        response: The answer.
+        signed_at: Signature time, seconds since the epoch on the gateway's clock.
+        is_worth_signing_again: Whether the gateway refused the signature and its clock, known
+            better now, makes a new one differ.
+        retry_after: Seconds the answer asks to wait, or None.
+    """
+
+    response: Response
+    signed_at: float
+    is_worth_signing_again: bool
+    retry_after: float | None
+
+
+@attrs.frozen
+class Gateway:
+    """Everything one attempt needs: where to, signed by whom, over what, at what time."""
+
+    service: Service
+    signer: Signer
+    transport: Transport
+    clock: Clock
+
+    async def exchange(
+        self, request: Request, handover: Handover, *, timestamp_ms: int | None = None
+    ) -> Exchange:
+        """Sign and exchange once, and learn the gateway's clock from a refusal.
+
+        Args:
+            request: What to ask.
+            handover: Tells afterwards, also after a cancellation, how far it got.
+            timestamp_ms: Signature time; None for now.
+
+        Raises:
+            TransportError: No complete answer was read.
+        """
+        signer = self.signer
+        offset = signer.offset
+        timestamp = signer.timestamp(self.clock.time()) if timestamp_ms is None else timestamp_ms
+        headers = signer.headers(request.method, request.target, timestamp)
+        response = await self.transport.exchange(request, headers, handover)
+        if response.status < 300:
+            return Exchange(response, timestamp / 1000, False, None)
+        now = self.clock.time()
+        theirs = gateway_time(response)
+        if theirs is not None:
+            signer.learn(theirs, now)
+        return Exchange(
+            response,
+            timestamp / 1000,
+            theirs is not None and signer.is_worth_signing_again(offset),
+            retry_after(response, now),
+        )
+
+    async def send(
+        self, body: bytes, handover: Handover, *, timestamp_ms: int | None = None
+    ) -> Attempt:
+        """Make one attempt to send a batch; its failure is in the value, not raised.
+
+        Args:
+            body: The encoded batch.
+            handover: See `exchange`. If it has begun when this is cancelled, the batch may have
+                been sent.
+            timestamp_ms: Signature time; None for now.
+        """
+        began = self.clock.time() + self.signer.offset
+        try:
+            request = Request("POST", self.service.messages, body)
+            done = await self.exchange(request, handover, timestamp_ms=timestamp_ms)
+        except TransportError as error:
+            signed_at = began if timestamp_ms is None else timestamp_ms / 1000
+            return Attempt(error=without_traceback(error), signed_at=signed_at)
+        answer = read_send(done.response)
+        if isinstance(answer, SensError):
+            return Attempt(
+                error=answer,
+                signed_at=done.signed_at,
+                is_worth_signing_again=done.is_worth_signing_again,
+                retry_after=done.retry_after,
+            )
+        return Attempt(
+            error=None,
+            request_id=answer.request_id,
+            requested_at=answer.request_time,
+            signed_at=done.signed_at,
+        )

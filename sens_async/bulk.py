@@ -1,0 +1,371 @@
+"""A run: source, batches, slots, attempts, outcomes.
+
+Workers take one batch after the other; back-pressure holds them before they take one, never
+after an exchange. Whatever happens, each recipient that was taken from the source is settled
+exactly once: cancellation, a fault, a stop and a broken source all end in outcomes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from sens_async.core.batch import Batch, Envelope
+from sens_async.core.chunking import Chunking
+from sens_async.core.message import Message
+from sens_async.core.retry import Step
+from sens_async.dispatch import Dispatcher, Flight, Verdict
+from sens_async.errors import ApiError, RunStopped, SendTimeout, SensError
+from sens_async.files import Files
+from sens_async.flow.lanes import Lane
+from sens_async.gates import Outage, Proving
+from sens_async.intake import Intake, Source
+from sens_async.models import OutcomeState
+from sens_async.outcomes import OutcomeBatch
+
+__all__ = ["Run"]
+
+_UNSENT = Verdict(Step.STOP, None, None)
+"""Stands for a dispatch that was called back or not begun."""
+
+_STATES = {
+    Step.ACCEPT: OutcomeState.ACCEPTED,
+    Step.LEAVE_UNKNOWN: OutcomeState.UNKNOWN,
+    Step.REJECT: OutcomeState.REJECTED,
+    Step.GIVE_UP: OutcomeState.NOT_SENT,
+    Step.STOP: OutcomeState.NOT_SENT,
+}
+"""What is known of a batch after a step; the others split it first."""
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+
+
+class Run:
+    """One `send_many` or `send_stream` on its way.
+
+    Args:
+        dispatcher: The session's.
+        message: What is sent.
+        files: Its pictures.
+        source: Of recipients.
+        chunking: Makes batches of them.
+        max_workers: Batches under way at a time.
+        takes_all: Whether the source is read to its end even after the run has stopped.
+        sink: Takes each outcome batch, once.
+        room: Waits until the sink has room for more; None if it always has.
+        spawn: Begins the run's tasks.
+        spawn_reader: Begins the tasks that read an async source, which may outlast the run.
+
+    Attributes:
+        files: As given.
+        chunking: As given.
+        stopped_by: Why the run ended early, or None.
+        failure: An exception that is not ours to turn into outcomes: the source's, or a bug.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        message: Message,
+        files: Files,
+        source: Source,
+        chunking: Chunking,
+        *,
+        max_workers: int,
+        takes_all: bool,
+        sink: Callable[[OutcomeBatch], None],
+        room: Callable[[], Awaitable[None]] | None,
+        spawn: Spawn,
+        spawn_reader: Spawn,
+    ) -> None:
+        self.stopped_by: SensError | None = None
+        self.failure: BaseException | None = None
+        self._dispatcher = dispatcher
+        self._message = message
+        self.chunking = chunking
+        self.files = files
+        self._max_workers = max_workers
+        self._takes_all = takes_all
+        self._sink = sink
+        self._room = room
+        self._spawn = spawn
+        self._intake = Intake(
+            source,
+            chunking,
+            settle=sink,
+            refuse=self._refuse,
+            clock=dispatcher.gateway.clock,
+            spawn=spawn_reader,
+        )
+        self._workers: set[asyncio.Task[None]] = set()
+        self._flights: dict[asyncio.Task[None], Flight] = {}
+        self._proving: dict[Envelope, Proving] = {}
+        self._hunts: dict[tuple[Envelope, int, str | None], asyncio.Lock] = {}
+        self._outage = Outage(dispatcher.gateway.clock, dispatcher.policy.outage_pause)
+
+    @property
+    def has_async_source(self) -> bool:
+        """Whether reading the source to its end may take time of its own."""
+        return self._intake.is_async
+
+    async def drive(self, deadline: float | None) -> None:
+        """Carry the run to its end: every recipient taken has an outcome then.
+
+        Args:
+            deadline: Seconds after which the run stops, or None.
+        """
+        timer = None
+        if deadline is not None:
+            timer = self._spawn(self._expire(deadline), "deadline of a run")
+        self._hire()
+        while self._workers:
+            try:
+                await asyncio.wait(self._workers, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:  # the event loop is being shut down
+                self.abandon()
+        if timer is not None:
+            timer.cancel()
+        self.failure = self.failure or self._intake.error
+
+    def stop(self, error: SensError, *, keep_taking: bool = True) -> None:
+        """End the run: what is on the wire finishes, the rest is not sent.
+
+        Args:
+            error: Why.
+            keep_taking: Whether a run that takes all goes on reading its source.
+        """
+        if self.stopped_by is None:
+            self.stopped_by = error
+        if not (keep_taking and self._takes_all):
+            self._intake.close()
+        for task, flight in self._flights.items():
+            if not flight.is_on_the_wire:
+                task.cancel()
+
+    def abandon(self) -> None:
+        """End the run at once: what is on the wire becomes unknown."""
+        self.stop(RunStopped("the run was abandoned"), keep_taking=False)
+        for worker in self._workers:
+            worker.cancel()
+
+    # -- workers
+
+    def _hire(self) -> None:
+        worker = self._spawn(self._work(), "worker of a run")
+        self._workers.add(worker)
+        worker.add_done_callback(self._left)
+
+    def _left(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (bug := worker.exception()) is not None:
+            self.failure = self.failure or bug
+            self.stop(_unexpected(bug))
+
+    async def _work(self) -> None:
+        while (batch := await self._next()) is not None:
+            if self.stopped_by is not None:
+                self._refuse(batch)
+                await self._yield()
+                continue
+            if len(self._workers) < self._max_workers:
+                self._hire()
+            await self._carry(batch)
+
+    async def _next(self) -> Batch | None:
+        while True:
+            try:
+                if self._room is not None and self.stopped_by is None:
+                    await self._room()
+                batch = await self._intake.next()
+            except asyncio.CancelledError:
+                self._called_back()
+                continue
+            if self._intake.error is not None and self.stopped_by is None:
+                stopped = RunStopped("the source of recipients failed")
+                stopped.__cause__ = self._intake.error
+                self.stop(stopped)
+            return batch
+
+    async def _yield(self) -> None:
+        """Let others run: a long list has many left when its run has stopped."""
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._called_back()
+
+    def _called_back(self) -> None:
+        """Take note that this worker was cancelled: it goes on, to settle what is left."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        if self.stopped_by is None:
+            self.stop(RunStopped("the run was cancelled"), keep_taking=False)
+
+    async def _expire(self, deadline: float) -> None:
+        await self._dispatcher.gateway.clock.sleep(deadline)
+        text = f"the run did not end within {deadline:g} s"
+        self.stop(SendTimeout(text), keep_taking=False)
+
+    # -- one batch
+
+    async def _carry(self, batch: Batch) -> None:
+        """Settle everybody in a batch."""
+        verdict = await self._attempt(batch)
+        if verdict.step is Step.HALVE:
+            await self._split(batch, one_is_refused=False)
+        elif verdict.step is Step.FIND_CULPRIT:
+            await self._hunt(batch, verdict)
+
+    async def _attempt(self, batch: Batch, *, keeps_rejection: bool = False) -> Verdict:
+        """Dispatch a batch and settle it, unless it must be split.
+
+        Args:
+            batch: Whom to send what.
+            keeps_rejection: Whether a `REJECT` is left to the caller to settle, too.
+        """
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        assert task is not None
+        flight = self._flights[task] = Flight()
+        is_probe = False
+        try:
+            proving = self._proving.setdefault(batch.envelope, Proving())
+            must_leave = await proving.enter()
+            try:
+                is_probe = await self._outage.admit()
+                verdict = _UNSENT
+                if self.stopped_by is None:
+                    verdict = await self._dispatcher.dispatch(
+                        batch, self._message, flight, files=self.files, lane=Lane.BULK, owner=self
+                    )
+                if verdict.step is Step.ACCEPT:
+                    proving.is_proven = True
+            finally:
+                if must_leave:
+                    proving.leave()
+        except asyncio.CancelledError:
+            self._called_back()
+            verdict = _UNSENT
+        except Exception as bug:  # noqa: BLE001 - kept, and raised when all are settled
+            self.failure = self.failure or bug
+            verdict = Verdict(Step.STOP, None, _unexpected(bug))
+        finally:
+            del self._flights[task]
+        self._note(batch, flight, verdict, is_probe=is_probe)
+        if verdict is _UNSENT or (verdict.attempt is None and not flight.withdraw()):
+            self._settle_interrupted(batch, flight)
+        elif not (keeps_rejection and verdict.step is Step.REJECT):
+            self._conclude(batch, verdict)
+        return verdict
+
+    def _note(self, batch: Batch, flight: Flight, verdict: Verdict, *, is_probe: bool) -> None:
+        """Count the attempts and the unknowns; a probe that is not answered ends the run."""
+        batch.attempts += flight.attempts
+        if flight.signed_at is not None:
+            batch.attempted_at = flight.signed_at
+        is_unknown: bool | None = verdict.step is Step.LEAVE_UNKNOWN
+        if verdict.attempt is None or verdict.step is Step.GIVE_UP:
+            is_unknown = None
+        self._outage.conclude(is_unknown=is_unknown, is_probe=is_probe)
+        if is_probe and is_unknown is not False and verdict.error is not None:
+            self.stop(verdict.error)
+
+    def _conclude(self, batch: Batch, verdict: Verdict) -> None:
+        if verdict.step is Step.STOP and verdict.error is not None:
+            self.stop(verdict.error)
+        state = _STATES.get(verdict.step)
+        if state is not None:
+            request_id = verdict.attempt.request_id if verdict.attempt else None
+            self._sink(batch.settled(state, error=verdict.error, request_id=request_id))
+
+    def _settle_interrupted(self, batch: Batch, flight: Flight) -> None:
+        """Settle a batch whose dispatch was cut short or never begun."""
+        if flight.withdraw():
+            self._refuse(batch)
+            return
+        error = RunStopped("the run was abandoned before the answer came", may_have_been_sent=True)
+        error.__cause__ = self.stopped_by
+        self._sink(batch.settled(OutcomeState.UNKNOWN, error=error))
+
+    def _refuse(self, batch: Batch) -> None:
+        """Settle a batch whose turn comes when the run has stopped."""
+        error = RunStopped(f"not sent: {self.stopped_by or 'the run had ended'}")
+        error.__cause__ = self.stopped_by
+        self._sink(batch.settled(OutcomeState.NOT_SENT, error=error))
+
+    # -- refusals
+
+    async def _hunt(self, batch: Batch, refusal: Verdict) -> None:
+        """Find who is refused, so that the others go; one batch of a kind at a time."""
+        error = refusal.error
+        code = error.code if isinstance(error, ApiError) else None
+        status = error.status if isinstance(error, ApiError) else 0
+        lock = self._hunts.setdefault((batch.envelope, status, code), asyncio.Lock())
+        try:
+            await lock.acquire()
+        except asyncio.CancelledError:
+            self._called_back()
+            self._refuse(batch)
+            return
+        try:
+            if len(batch) >= 3 and not self._proving[batch.envelope].is_proven:
+                await self._probe(batch, refusal)
+            else:
+                await self._split(batch, one_is_refused=True)
+        finally:
+            lock.release()
+
+    async def _probe(self, batch: Batch, refusal: Verdict) -> None:
+        """Try three recipients far apart: if all are refused alike, it is not about them."""
+        places = (0, len(batch) // 2, len(batch) - 1)
+        rejected: list[tuple[Batch, Verdict]] = []
+        for place in places:
+            one = batch.part([place])
+            verdict = await self._attempt(one, keeps_rejection=True)
+            if verdict.step is Step.REJECT:
+                rejected.append((one, verdict))
+        rest = batch.part([place for place in range(len(batch)) if place not in places])
+        if len(rejected) == len(places) and all(
+            _kind(verdict) == _kind(refusal) for _, verdict in rejected
+        ):
+            assert refusal.error is not None
+            self.stop(refusal.error)
+            state = OutcomeState.NOT_SENT
+        else:
+            state = OutcomeState.REJECTED
+        for one, verdict in rejected:
+            self._sink(one.settled(state, error=verdict.error))
+        if len(rest):
+            await self._carry_part(rest)
+
+    async def _split(self, batch: Batch, *, one_is_refused: bool) -> None:
+        """Send a batch in halves, and those in halves again as long as they are refused.
+
+        Args:
+            batch: At least two recipients.
+            one_is_refused: Whether it was refused for somebody in it: if one half is accepted,
+                the other need not be tried as a whole.
+        """
+        middle = len(batch) // 2
+        left, right = batch.part(range(middle)), batch.part(range(middle, len(batch)))
+        left_is_accepted = await self._carry_part(left)
+        if one_is_refused and left_is_accepted and len(right) > 1:
+            await self._split(right, one_is_refused=True)
+        else:
+            await self._carry_part(right)
+
+    async def _carry_part(self, part: Batch) -> bool:
+        """Settle everybody in a part of a refused batch; True if it was accepted as a whole."""
+        verdict = await self._attempt(part)
+        if verdict.step in {Step.FIND_CULPRIT, Step.HALVE}:
+            await self._split(part, one_is_refused=verdict.step is Step.FIND_CULPRIT)
+        return verdict.step is Step.ACCEPT
+
+
+def _kind(verdict: Verdict) -> tuple[int, str | None]:
+    error = verdict.error
+    return (error.status, error.code) if isinstance(error, ApiError) else (0, None)
+
+
+def _unexpected(bug: BaseException) -> RunStopped:
+    stopped = RunStopped(f"an unexpected failure: {type(bug).__name__}")
+    stopped.__cause__ = bug
+    return stopped

@@ -1,0 +1,271 @@
+"""Credentials and settings: frozen values, checked when they are built."""
+
+import hmac
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import NoReturn, TypeVar
+
+import attrs
+from yarl import URL
+
+from sens_async.core.content import Charset, TooLong, Unencodable
+from sens_async.core.message import Rules
+from sens_async.core.rate import RateLimit
+from sens_async.core.retry import RetryPolicy
+from sens_async.errors import ConfigError
+
+__all__ = [
+    "PUBLIC_URL",
+    "Credentials",
+    "Environment",
+    "RateLimit",
+    "RetryPolicy",
+    "Settings",
+    "Timeouts",
+]
+
+PUBLIC_URL = "https://sens.apigw.ntruss.com"
+"""The gateway of Naver Cloud's public zone (SENS API: overview)."""
+
+E = TypeVar("E", bound=StrEnum)
+
+
+@attrs.frozen(eq=False)
+class Credentials:
+    """A pair of API keys of a Naver Cloud account.
+
+    Never printed, never pickled: hand keys to another process through its environment.
+
+    Attributes:
+        access_key: The access key id.
+        secret_key: The secret key.
+
+    Raises:
+        ConfigError: One is empty, or holds what no HTTP header can.
+    """
+
+    access_key: str = attrs.field(repr=False)
+    secret_key: str = attrs.field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("access_key", "secret_key"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"{name} must be a non-empty str")
+            if not value.isascii() or not value.isprintable() or " " in value:
+                raise ConfigError(f"{name} holds white space or a character that no key has")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credentials):
+            return NotImplemented
+        same_access = hmac.compare_digest(self.access_key, other.access_key)
+        return hmac.compare_digest(self.secret_key, other.secret_key) and same_access
+
+    def __hash__(self) -> int:
+        return hash(self.access_key)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are not pickled; give them to the process by environment")
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """How long one exchange may take.
+
+    Attributes:
+        connect: Seconds to make a connection, TLS included. A send that gets no further is
+            certainly not sent.
+        total: Seconds for the whole exchange. A send that is cut off here is unknown.
+
+    Raises:
+        ConfigError: One is not above 0, or connecting may take as long as everything.
+    """
+
+    connect: float = 5.0
+    total: float = 30.0
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("connect", "total"):
+            _check_number(f"timeouts.{name}", getattr(self, name), above=0.0)
+        if self.connect >= self.total:
+            raise ConfigError(
+                f"timeouts.connect ({self.connect}) must be below timeouts.total ({self.total})"
+            )
+
+
+def _member(kind: type[E], value: str) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(repr(str(member)) for member in kind)
+        raise ConfigError(f"{value!r} is not one of {allowed}") from None
+
+
+def _charset(value: str) -> Charset:
+    return _member(Charset, value)
+
+
+def _unencodable(value: str) -> Unencodable:
+    return _member(Unencodable, value)
+
+
+def _too_long(value: str) -> TooLong:
+    return _member(TooLong, value)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything that can be chosen about a session.
+
+    Attributes:
+        base_url: Scheme and host of the gateway, or None for `SENS_BASE_URL` where `from_env`
+            is used, else the public host. `https`; plain `http` on loopback only.
+        rate_limit: The most requests (and recipients) to begin in a time, or None for no limit.
+            SENS documents no rate; the default is our guess. Uploads and reads count, too.
+        max_in_flight: The most requests that runs have on the wire at a time.
+        linger: Seconds that a `send` may wait for others to share its request; 0 for none.
+        timeouts: How long one exchange may take.
+        retry: How patiently what was provably not accepted is tried again.
+        charset: How "EUC-KR" is read: as CP949, which holds every Hangul syllable, or as the
+            strict KS X 1001. Which one the service means is unconfirmed.
+        unencodable: What to do with characters outside it: "refuse", "replace" or "drop".
+        on_too_long: "refuse", or "truncate" at the last whole character, as SENS does.
+        check_ad_label: Whether advertisements without `(광고)` are refused.
+        night_consent: Whether the recipients of advertisements have consented to get them
+            between 21:00 and 08:00 (KST).
+        allow_insecure: Whether plain `http` is allowed beyond loopback. Keys do not travel, but
+            phone numbers and texts do.
+
+    Raises:
+        ConfigError: Naming the setting, its value, and what is allowed.
+    """
+
+    base_url: str | None = None
+    rate_limit: RateLimit | None = attrs.field(factory=RateLimit)
+    max_in_flight: int = 32
+    linger: float = 0.0
+    timeouts: Timeouts = attrs.field(factory=Timeouts)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    charset: Charset = attrs.field(default=Charset.CP949, converter=_charset)
+    unencodable: Unencodable = attrs.field(default=Unencodable.REFUSE, converter=_unencodable)
+    on_too_long: TooLong = attrs.field(default=TooLong.REFUSE, converter=_too_long)
+    check_ad_label: bool = True
+    night_consent: bool = False
+    allow_insecure: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.base_url is not None:
+            _check_base_url(self.base_url, allow_insecure=self.allow_insecure)
+        kinds: dict[str, tuple[type, ...]] = {
+            "rate_limit": (RateLimit, type(None)),
+            "timeouts": (Timeouts,),
+            "retry": (RetryPolicy,),
+        }
+        for name, allowed in kinds.items():
+            if not isinstance(getattr(self, name), allowed):
+                what = f"{allowed[0].__name__}{' or None' if len(allowed) > 1 else ''}"
+                raise ConfigError(f"{name} must be {what}, got {getattr(self, name)!r}")
+        if type(self.max_in_flight) is not int or self.max_in_flight < 1:
+            raise ConfigError(f"max_in_flight must be 1 or more, got {self.max_in_flight!r}")
+        _check_number("linger", self.linger, above=-1e-9)
+        if self.linger:
+            raise ConfigError("linger is not built yet: 0 is the only value this release takes")
+
+    @property
+    def rules(self) -> Rules:
+        """How texts are treated."""
+        return Rules(
+            charset=self.charset,
+            unencodable=self.unencodable,
+            on_too_long=self.on_too_long,
+            check_ad_label=self.check_ad_label,
+            night_consent=self.night_consent,
+        )
+
+    @property
+    def url(self) -> str:
+        """The base URL, the public host's where none was given, without a slash at its end."""
+        return (self.base_url or PUBLIC_URL).rstrip("/")
+
+
+@attrs.frozen(kw_only=True)
+class Environment:
+    """What a session takes from environment variables.
+
+    Attributes:
+        credentials: `SENS_ACCESS_KEY` and `SENS_SECRET_KEY`, else the `NCLOUD_` ones.
+        service_id: `SENS_SERVICE_ID`.
+        sender: `SENS_SENDER`, or None.
+        base_url: `SENS_BASE_URL`, or None.
+    """
+
+    credentials: Credentials
+    service_id: str
+    sender: str | None
+    base_url: str | None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], *, service_id: str | None = None) -> "Environment":
+        """Read the variables; an empty one counts as missing.
+
+        Args:
+            environ: Usually `os.environ`.
+            service_id: Stands in for `SENS_SERVICE_ID`.
+
+        Raises:
+            ConfigError: Naming everything that is missing.
+        """
+
+        def first(*names: str) -> str | None:
+            return next((environ[name] for name in names if environ.get(name)), None)
+
+        access_key = first("SENS_ACCESS_KEY", "NCLOUD_ACCESS_KEY")
+        secret_key = first("SENS_SECRET_KEY", "NCLOUD_SECRET_KEY")
+        service_id = service_id or first("SENS_SERVICE_ID")
+        wanted = {
+            "SENS_ACCESS_KEY (or NCLOUD_ACCESS_KEY)": access_key,
+            "SENS_SECRET_KEY (or NCLOUD_SECRET_KEY)": secret_key,
+            "SENS_SERVICE_ID": service_id,
+        }
+        missing = [name for name, value in wanted.items() if value is None]
+        if access_key is None or secret_key is None or service_id is None:
+            raise ConfigError(f"missing in the environment: {', '.join(missing)}")
+        return cls(
+            credentials=Credentials(access_key, secret_key),
+            service_id=service_id,
+            sender=first("SENS_SENDER"),
+            base_url=first("SENS_BASE_URL"),
+        )
+
+
+def _check_number(name: str, value: object, *, above: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{name} must be a number of seconds, got {value!r}")
+    if not above < value < float("inf"):
+        raise ConfigError(f"{name} must be finite and above {max(above, 0.0):g}, got {value!r}")
+
+
+def _check_base_url(text: str, *, allow_insecure: bool) -> None:
+    try:
+        url = URL(text)
+    except (TypeError, ValueError) as cause:
+        raise ConfigError(f"base_url is no URL: {cause}") from cause
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigError("base_url must be like 'https://host', with nothing after the host")
+    if url.user or url.password or url.query_string or url.fragment or url.path not in {"", "/"}:
+        raise ConfigError(
+            "base_url must be scheme, host and port only: no user, path, query or fragment"
+        )
+    if url.scheme == "http" and not allow_insecure and not _is_loopback(url.host):
+        raise ConfigError(
+            f"base_url {url.scheme}://{url.host} is not encrypted; use https "
+            "(http is for loopback, or with allow_insecure=True)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,252 @@
+"""Carry one batch through the queue and its attempts, until something final is known.
+
+`send` and runs share this. What is left to the caller is what concerns more than the one batch:
+finding a culprit, halving, and stopping a run.
+"""
+
+from collections.abc import Callable, Hashable
+
+import attrs
+
+from sens_async.attempt import Gateway
+from sens_async.core.batch import Batch
+from sens_async.core.message import Message
+from sens_async.core.requests import Request
+from sens_async.core.responses import Response, read_failure
+from sens_async.core.retry import (
+    Attempt,
+    History,
+    RetryBudget,
+    RetryPolicy,
+    Step,
+    decide,
+)
+from sens_async.errors import RateLimited, SensError, TransportError, without_traceback
+from sens_async.files import Files
+from sens_async.flow.lanes import Lane
+from sens_async.flow.queue import RequestQueue
+from sens_async.transport import Handover
+
+__all__ = ["Dispatcher", "Flight", "Pauses", "Verdict"]
+
+
+class Flight:
+    """Where a batch is at this moment, for those who may want to call it back.
+
+    Attributes:
+        attempts: Requests begun for it.
+        signed_at: Signature time of the last, seconds since the epoch, or None.
+    """
+
+    __slots__ = ("_handover", "attempts", "signed_at")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.signed_at: float | None = None
+        self._handover: Handover | None = None
+
+    @property
+    def is_on_the_wire(self) -> bool:
+        """Whether a request for it was handed to a connection and is not answered yet."""
+        return self._handover is not None and self._handover.begun
+
+    def withdraw(self) -> bool:
+        """Forbid what has not been handed to a connection yet.
+
+        Returns:
+            Whether it is certain that no unanswered request for it will be sent.
+        """
+        return self._handover is None or self._handover.withdraw()
+
+    def begin(self, signed_at: float) -> Handover:
+        """Note that an attempt begins."""
+        self.attempts += 1
+        self.signed_at = signed_at
+        self._handover = Handover()
+        return self._handover
+
+    def land(self) -> None:
+        """Note that the attempt has ended with an answer or a classified failure."""
+        self._handover = None
+
+
+@attrs.frozen
+class Verdict:
+    """What is finally known of a batch, as far as it can be found out without splitting it.
+
+    Attributes:
+        step: One of `ACCEPT`, `LEAVE_UNKNOWN`, `GIVE_UP`, `REJECT`, `FIND_CULPRIT`, `HALVE` and
+            `STOP`.
+        attempt: The last attempt, or None if it never came to one.
+        error: What stands in the way, or None when accepted.
+    """
+
+    step: Step
+    attempt: Attempt | None
+    error: SensError | None
+
+
+class Pauses:
+    """Pauses of the whole session for 429 answers; those that belong to one pause count once.
+
+    Attributes:
+        in_a_row: How many there were with nothing accepted between them.
+    """
+
+    def __init__(self) -> None:
+        self.in_a_row = 0
+        self._began = float("-inf")
+
+    def before(self, attempt_began: float) -> int:
+        """How many pauses in a row ended before an attempt that began at this time."""
+        return self.in_a_row if attempt_began >= self._began else max(0, self.in_a_row - 1)
+
+    def begin(self, attempt_began: float, now: float) -> None:
+        """Take note of a 429 to an attempt; it is a new pause if the attempt saw the last."""
+        if attempt_began >= self._began:
+            self.in_a_row += 1
+            self._began = now
+
+    def end(self, attempt_began: float) -> None:
+        """Take note of an acceptance of an attempt that began after the last pause."""
+        if attempt_began >= self._began:
+            self.in_a_row = 0
+
+
+class Dispatcher:
+    """The session's parts that every request goes through.
+
+    Args:
+        gateway: Makes the attempts.
+        queue: Says when.
+        attachments: Gives file ids.
+        policy: How patient to be.
+        random: Gives numbers from 0 to 1, for jitter.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        queue: RequestQueue,
+        policy: RetryPolicy,
+        random: Callable[[], float],
+    ) -> None:
+        self.gateway = gateway
+        self.queue = queue
+        self.policy = policy
+        self.budget = RetryBudget()
+        self.pauses = Pauses()
+        self._random = random
+
+    async def dispatch(
+        self,
+        batch: Batch,
+        message: Message,
+        flight: Flight,
+        *,
+        files: Files,
+        lane: Lane,
+        owner: Hashable,
+    ) -> Verdict:
+        """Send a batch; try again as often as it is right to.
+
+        Args:
+            batch: Whom to send what.
+            message: Whose time is checked again before each attempt.
+            flight: Kept up to date, so that a cancellation knows what it interrupts.
+            files: The message's pictures.
+            lane: Where to wait.
+            owner: Whose slots to use.
+
+        Cancellation: `flight` says whether the batch may have been sent.
+        """
+        clock = self.gateway.clock
+        connect_failures = 0
+        while True:
+            try:
+                file_ids = await files.ids()
+                body = batch.body(file_ids)
+                await self.queue.enter(len(batch), lane, owner)
+                try:
+                    message.check_time(clock.time())
+                    began = clock.monotonic()
+                    handover = flight.begin(clock.time())
+                    attempt = await self.gateway.send(body, handover)
+                finally:
+                    self.queue.leave(lane)
+            except SensError as error:
+                return Verdict(Step.STOP, None, without_traceback(error))
+            flight.land()
+            flight.signed_at = attempt.signed_at
+            history = History(
+                recipients=len(batch),
+                has_old_files=files.are_old(file_ids),
+                connect_failures=connect_failures,
+                can_afford_retry=self.budget.can_afford_retry,
+                pauses=self.pauses.before(began),
+            )
+            action = decide(attempt, history, self.policy, self._random())
+            match action.step:
+                case Step.CONNECT_AGAIN:
+                    connect_failures += 1
+                    self.budget.spend()
+                    await clock.sleep(action.delay)
+                case Step.PAUSE:
+                    self.pauses.begin(began, clock.monotonic())
+                    self.queue.pause(action.delay)
+                case Step.REPLACE_FILES:
+                    files.replace(file_ids)
+                case Step.SIGN_AGAIN:
+                    pass
+                case _:
+                    if action.step is Step.ACCEPT:
+                        self.budget.earn()
+                        self.pauses.end(began)
+                    return Verdict(action.step, attempt, attempt.error)
+
+    async def ask(self, request: Request, lane: Lane = Lane.INTERACTIVE) -> Response:
+        """Make a request that is safe to repeat, and repeat it while that may help.
+
+        Reads are; uploads are, since their name is derived from their bytes.
+
+        Returns:
+            The answer, whose status is below 300.
+
+        Raises:
+            SensError: The last failure. Nothing of a *message* was sent.
+        """
+        clock = self.gateway.clock
+        failures = 0
+        while True:
+            await self.queue.enter(0, lane, self)
+            began = clock.monotonic()
+            is_worth_signing_again, wait = False, None
+            try:
+                done = await self.gateway.exchange(request, Handover())
+            except TransportError as failure:
+                error: SensError = failure
+            else:
+                if done.response.status < 300:
+                    self.pauses.end(began)
+                    return done.response
+                error = read_failure(done.response)
+                is_worth_signing_again, wait = done.is_worth_signing_again, done.retry_after
+            finally:
+                self.queue.leave(lane)
+            if is_worth_signing_again:
+                continue
+            if isinstance(error, RateLimited):
+                attempt = Attempt(error=error, signed_at=0.0, retry_after=wait)
+                history = History(pauses=self.pauses.before(began))
+                action = decide(attempt, history, self.policy, self._random())
+                if action.step is Step.PAUSE:
+                    self.pauses.begin(began, clock.monotonic())
+                    self.queue.pause(action.delay)
+                    continue
+            failures += 1
+            passes = error.is_retryable or error.may_have_been_sent
+            error.may_have_been_sent = False
+            if not passes or failures >= self.policy.max_attempts:
+                raise error
+            longest = min(self.policy.max_wait, self.policy.backoff * 2**failures)
+            await clock.sleep(self._random() * longest)

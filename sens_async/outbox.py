@@ -1,0 +1,174 @@
+"""What is under way in a session: single sends and runs, begun, watched over and ended."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sens_async.attachment_cache import AttachmentCache
+from sens_async.bulk import Run
+from sens_async.calls import Call
+from sens_async.core.batch import Batch
+from sens_async.core.chunking import Chunker, Chunking
+from sens_async.core.message import Message
+from sens_async.dispatch import Dispatcher
+from sens_async.errors import InvalidMessage, SessionClosed
+from sens_async.files import Files
+from sens_async.flow.tasks import Tasks
+from sens_async.intake import Source, check_source
+from sens_async.models import Recipient
+from sens_async.outcomes import OutcomeBatch
+from sens_async.single import Single, with_outcome
+
+__all__ = ["Outbox"]
+
+logger = logging.getLogger("sens_async")
+
+
+class Outbox:
+    """Makes sends and runs from calls, and sees to it that none outlives the session.
+
+    Args:
+        dispatcher: The session's.
+        chunker: The session's.
+        attachments: The session's.
+        max_in_flight: Batches of one run under way at a time.
+        sender: Where a call names none.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        chunker: Chunker,
+        attachments: AttachmentCache,
+        max_in_flight: int,
+        sender: str | None,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._chunker = chunker
+        self._attachments = attachments
+        self._max_in_flight = max_in_flight
+        self._sender = sender
+        self._clock = dispatcher.gateway.clock
+        self._tasks = Tasks()
+        self._readers = Tasks()
+        self._runs: set[Run] = set()
+        self._singles: set[Single] = set()
+        self._has_warned = False
+
+    def single(self, call: Call, to: str | Recipient) -> Single:
+        """Begin to send one message.
+
+        Raises:
+            SensError: It is refused here; `outcome` is set where that is the recipient's fault.
+        """
+        message = self._compile(call)
+        batch = self._address(message, to)
+        files = Files(call.images, self._attachments, message)
+        single = Single(self._dispatcher, message, batch, files=files, tasks=self._tasks)
+        self._singles.add(single)
+        single.task.add_done_callback(lambda _: self._singles.discard(single))
+        return single
+
+    def run(
+        self,
+        call: Call,
+        recipients: Source,
+        duplicates: str,
+        sink: Callable[[OutcomeBatch], None],
+        *,
+        takes_all: bool = False,
+        room: Callable[[], Awaitable[None]] | None = None,
+    ) -> Run:
+        """Make a run; see `Run` for what is not named here.
+
+        Raises:
+            TypeError: `recipients` is no iterable of them.
+            InvalidMessage: The call itself is wrong.
+        """
+        check_source(recipients)
+        if duplicates not in {"skip", "send"}:
+            raise InvalidMessage(f"duplicates must be 'skip' or 'send', got {duplicates!r}")
+        message = self._compile(call)
+        chunking = self._chunker.open(message, skip_duplicates=duplicates == "skip")
+        return Run(
+            self._dispatcher,
+            message,
+            Files(call.images, self._attachments, message),
+            recipients,
+            chunking,
+            max_workers=self._max_in_flight,
+            takes_all=takes_all,
+            sink=sink,
+            room=room,
+            spawn=self._tasks.spawn,
+            spawn_reader=self._readers.spawn,
+        )
+
+    async def start(self, run: Run, timeout: float | None) -> asyncio.Task[None]:  # noqa: ASYNC109
+        """Begin a run, once its pictures are ready.
+
+        Args:
+            run: From `run`.
+            timeout: Seconds after which it stops, or None.
+
+        Returns:
+            The task that drives it.
+
+        Raises:
+            InvalidAttachment: A picture cannot be sent; nothing was begun.
+        """
+        await run.files.prepare()
+        driving = self._tasks.spawn(run.drive(timeout), "run")
+        self._runs.add(run)
+
+        def ended(_: object) -> None:
+            self._runs.discard(run)
+            self._warn(run.chunking)
+
+        driving.add_done_callback(ended)
+        return driving
+
+    async def close(self, timeout: float | None) -> None:  # noqa: ASYNC109 - see `aclose`
+        """Withdraw what only waits, and wait for what is on the wire.
+
+        Args:
+            timeout: Seconds after which it is given up, or None.
+        """
+        closed = SessionClosed("the session was closed before this message's turn came")
+        for run in tuple(self._runs):
+            run.stop(closed, keep_taking=not run.has_async_source)
+        for single in tuple(self._singles):
+            single.close()
+        if not await self._tasks.wait(timeout):
+            self.abandon()
+            await self._tasks.wait()
+        self._readers.cancel()
+        await self._readers.wait()
+
+    def abandon(self) -> None:
+        """Give up what is on the wire: it becomes unknown."""
+        for run in tuple(self._runs):
+            run.abandon()
+        for single in tuple(self._singles):
+            single.abandon()
+
+    def _compile(self, call: Call) -> Message:
+        return call.compile(self._chunker.rules, self._sender, self._clock.time())
+
+    def _address(self, message: Message, to: str | Recipient) -> Batch:
+        chunking = self._chunker.open(message, skip_duplicates=False)
+        fed = chunking.feed([to], 0.0)
+        self._warn(chunking)
+        for outcomes in fed.settled:
+            raise with_outcome(outcomes.error or InvalidMessage("refused"), outcomes)
+        (batch,) = fed.batches + chunking.flush()
+        return batch
+
+    def _warn(self, chunking: Chunking) -> None:
+        if chunking.cp949_only_seen and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "a text holds characters that CP949 has and KS X 1001 lacks; which of the two "
+                "SENS means by EUC-KR is unconfirmed, so look whether they arrive "
+                "(charset='ks_x_1001' refuses them)"
+            )

@@ -1,0 +1,429 @@
+"""The session: it owns the parts, their lifetime, and the verbs."""
+
+import asyncio
+import os
+import random
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from sens_async.attachment_cache import AttachmentCache, AttachmentStore
+from sens_async.attempt import Gateway
+from sens_async.calls import Call
+from sens_async.clock import Clock, SystemClock
+from sens_async.config import Credentials, Environment, Settings
+from sens_async.core.attachments import digest
+from sens_async.core.chunking import Chunker
+from sens_async.core.message import KOREA
+from sens_async.core.phone import normalize_sender
+from sens_async.core.requests import Request, Service, upload_body
+from sens_async.core.responses import read_upload
+from sens_async.core.signing import Signer
+from sens_async.dispatch import Dispatcher
+from sens_async.errors import ConfigError, SensError, SessionClosed
+from sens_async.flow.limiter import GcraLimiter, Limiter
+from sens_async.flow.queue import RequestQueue
+from sens_async.intake import Source
+from sens_async.models import ContentType, MessageType, Receipt, Recipient, UploadedFile
+from sens_async.outbox import Outbox
+from sens_async.outcomes import BulkReport
+from sens_async.pictures import Image
+from sens_async.stream import OutcomeStream, finish
+from sens_async.transport import AiohttpTransport, Transport
+
+__all__ = ["SensSession"]
+
+
+class SensSession:
+    """Sends messages through one SENS service; the one object an application needs.
+
+    It owns a `signer`, a rate-limited request `queue`, a `chunker` and a cache of `attachments`.
+    It opens nothing before its first request, belongs to the event loop it is first used in, and
+    is closed by `async with` or `aclose`. There is no state outside it: one session for each
+    tenant.
+
+    ```python
+    async with SensSession.from_env() as sens:
+        receipt = await sens.send("010-1234-5678", "안녕하세요")
+        report = await sens.send_many(recipients, "{name}님, 주문이 도착했습니다")
+    ```
+
+    Attributes:
+        service_id: Of the SMS service.
+        sender: The registered number that messages come from, digits, or None.
+        settings: As given.
+        signer: Signs requests, and knows how far this machine's clock is off.
+        queue: Lets requests through.
+        chunker: The rules by which lists are split.
+        attachments: Uploaded pictures by their content.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        service_id: str,
+        sender: str | None = None,
+        settings: Settings | None = None,
+        limiter: Limiter | None = None,
+        attachment_store: AttachmentStore | None = None,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Put a session together; no event loop is needed yet.
+
+        Args:
+            credentials: The keys.
+            service_id: `ncp:sms:kr:…`, from the console.
+            sender: The default calling number; it must be registered with SENS.
+            settings: None for the defaults.
+            limiter: A limiter of one's own, perhaps shared; None for one that keeps
+                `settings.rate_limit`. It is not closed by the session.
+            attachment_store: Where file ids are kept, perhaps shared; None for memory.
+            transport: None for aiohttp. A given one is not closed by the session.
+            clock: None for the machine's.
+
+        Raises:
+            ConfigError: Naming what is wrong.
+        """
+        if not isinstance(credentials, Credentials):
+            raise ConfigError(f"credentials must be Credentials, got {type(credentials).__name__}")
+        settings = Settings() if settings is None else settings
+        if not isinstance(settings, Settings):
+            raise ConfigError(f"settings must be Settings, got {type(settings).__name__}")
+        service = Service(service_id)
+        self.service_id = service.service_id
+        self.sender = None if sender is None else normalize_sender(sender)
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self.signer = Signer(credentials.access_key, credentials.secret_key)
+        self.chunker = Chunker(settings.rules)
+        self._own_limiter: GcraLimiter | None = None
+        if limiter is None:
+            limiter = self._own_limiter = GcraLimiter(settings.rate_limit, self._clock)
+        self.queue = RequestQueue(limiter, max_in_flight=settings.max_in_flight)
+        self._own_transport: AiohttpTransport | None = None
+        if transport is None:
+            transport = self._own_transport = AiohttpTransport(
+                settings.url, timeouts=settings.timeouts, connections=self.queue.capacity
+            )
+        self._service = service
+        self._dispatcher = Dispatcher(
+            Gateway(service, self.signer, transport, self._clock),
+            self.queue,
+            settings.retry,
+            random.random,
+        )
+        self.attachments = AttachmentCache(
+            service_id=self.service_id,
+            upload=self._upload,
+            clock=self._clock,
+            store=attachment_store,
+        )
+        self._outbox = Outbox(
+            self._dispatcher, self.chunker, self.attachments, settings.max_in_flight, self.sender
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        service_id: str | None = None,
+        sender: str | None = None,
+        settings: Settings | None = None,
+    ) -> Self:
+        """Make a session from environment variables.
+
+        `SENS_ACCESS_KEY` (else `NCLOUD_ACCESS_KEY`), `SENS_SECRET_KEY` (else
+        `NCLOUD_SECRET_KEY`), `SENS_SERVICE_ID`, `SENS_SENDER` and `SENS_BASE_URL`. The base URL
+        is that of `settings` if it has one, else the variable's, else the public host.
+
+        Args:
+            service_id: Stands in for the variable.
+            sender: Stands in for the variable.
+            settings: None for the defaults.
+
+        Raises:
+            ConfigError: Naming everything that is missing.
+        """
+        found = Environment.read(os.environ, service_id=service_id)
+        settings = settings or Settings()
+        if settings.base_url is None and found.base_url is not None:
+            settings = attrs.evolve(settings, base_url=found.base_url)
+        return cls(
+            found.credentials,
+            service_id=found.service_id,
+            sender=sender or found.sender,
+            settings=settings,
+        )
+
+    # -- verbs
+
+    async def send(
+        self,
+        to: str | Recipient,
+        content: str | None = None,
+        *,
+        subject: str | None = None,
+        type: MessageType | str | None = None,  # noqa: A002 - the service's word
+        images: Sequence[Image] = (),
+        content_type: ContentType | str = ContentType.COMM,
+        country_code: str = KOREA,
+        sender: str | None = None,
+        reserve_at: datetime | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - it tells before from after sending
+    ) -> Receipt:
+        """Send one message to one person; overtakes runs that wait.
+
+        Args:
+            to: A phone number in any usual spelling, or a `Recipient` with fields or a text of
+                its own.
+            content: A template: `{name}` or `#{name}` is a field of the recipient, `{{` and `}}`
+                are braces. May be None if the recipient has its own.
+            subject: A template, too; it makes the message an LMS. At most 40 bytes.
+            type: None to choose from bytes, subject and images; a given type is checked, never
+                changed.
+            images: Paths, bytes, `data:` URLs or `UploadedFile`s; they make it an MMS.
+            content_type: `AD` for advertisements.
+            country_code: Digits; other than "82" takes SMS only.
+            sender: None for the session's.
+            reserve_at: An aware datetime at least ten minutes ahead, rounded up to the minute;
+                None for now.
+            timeout: Seconds for everything: waiting, retries and the exchange. None for no limit
+                but that of the exchange.
+
+        Returns:
+            What SENS accepted. Whether it arrives is learnt later.
+
+        Raises:
+            InvalidMessage: Nothing was sent; the message or the recipient wants mending.
+            SendTimeout: `timeout` passed before the first byte: certainly not sent.
+            SensError: Any other failure; `may_have_been_sent` tells, and `outcome` holds it.
+            SessionClosed: The session is closed, or was before the message's turn.
+
+        Cancellation: a message that still waits is withdrawn. One on the wire is finished in the
+        background and its outcome logged.
+        """
+        self._check_usable()
+        call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
+        return await self._outbox.single(call, to).receipt(timeout)
+
+    async def send_many(
+        self,
+        recipients: Source,
+        content: str | None = None,
+        *,
+        subject: str | None = None,
+        type: MessageType | str | None = None,  # noqa: A002 - the service's word
+        images: Sequence[Image] = (),
+        content_type: ContentType | str = ContentType.COMM,
+        country_code: str = KOREA,
+        sender: str | None = None,
+        reserve_at: datetime | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - a run that is over time still reports
+        duplicates: str = "skip",
+        report: BulkReport | None = None,
+    ) -> BulkReport:
+        """Send to any number of people, in concurrent requests of at most 100.
+
+        Args:
+            recipients: Any iterable or async iterable of numbers and `Recipient`s, read lazily,
+                once. A wrong item is that item's `REJECTED`.
+            content: See `send`.
+            subject: See `send`.
+            type: See `send`.
+            images: See `send`.
+            content_type: See `send`.
+            country_code: See `send`.
+            sender: See `send`.
+            reserve_at: See `send`; checked again for each request.
+            timeout: Seconds after which the run stops; None for never.
+            duplicates: "skip" to send the same text to the same number once, at up to 70 bytes
+                of memory a recipient; "send" to send it again.
+            report: An empty report to fill while the run goes on. It is complete whatever
+                exception leaves this call.
+
+        Returns:
+            One outcome for each recipient.
+
+        Raises:
+            TypeError: `recipients` is a single recipient, text or a mapping.
+            InvalidMessage: The call itself is wrong; nothing was sent.
+            Exception: Whatever the source raised, after what was in flight has ended.
+
+        Cancellation: no more is taken from the source, what waits is `NOT_SENT`, what is on the
+        wire finishes within `timeouts.total`; cancelled again, that is `UNKNOWN` at once.
+        """
+        self._check_usable()
+        call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
+        report = BulkReport() if report is None else report
+        run = self._outbox.run(call, recipients, duplicates, report.add, takes_all=True)
+        began = self._clock.monotonic()
+        with report.timed(lambda: self._clock.monotonic() - began):
+            try:
+                await finish(run, await self._outbox.start(run, timeout))
+            finally:
+                report.stopped_by = run.stopped_by
+        if run.failure is not None:
+            raise run.failure
+        return report
+
+    def send_stream(
+        self,
+        recipients: Source,
+        content: str | None = None,
+        *,
+        subject: str | None = None,
+        type: MessageType | str | None = None,  # noqa: A002 - the service's word
+        images: Sequence[Image] = (),
+        content_type: ContentType | str = ContentType.COMM,
+        country_code: str = KOREA,
+        sender: str | None = None,
+        reserve_at: datetime | None = None,
+        timeout: float | None = None,
+        duplicates: str = "skip",
+    ) -> OutcomeStream:
+        """Send to any number of people in flat memory, and iterate over outcomes as they come.
+
+        ```python
+        async with sens.send_stream(recipients, "…", duplicates="send") as outcomes:
+            async for outcome in outcomes:
+                ...
+        ```
+
+        Args:
+            recipients: See `send_many`.
+            content: See `send`.
+            subject: See `send`.
+            type: See `send`.
+            images: See `send`.
+            content_type: See `send`.
+            country_code: See `send`.
+            sender: See `send`.
+            reserve_at: See `send`.
+            timeout: See `send_many`.
+            duplicates: See `send_many`; only "send" keeps memory flat.
+
+        Returns:
+            The stream; nothing is sent before it is entered or iterated.
+
+        Raises:
+            TypeError: See `send_many`.
+            InvalidMessage: The call itself is wrong; nothing was sent.
+        """
+        self._check_usable()
+        call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
+        stream = OutcomeStream(max_unread=2 * self.settings.max_in_flight)
+        run = self._outbox.run(call, recipients, duplicates, stream.add, room=stream.room)
+
+        async def start() -> asyncio.Task[None]:
+            self._check_usable()
+            return await self._outbox.start(run, timeout)
+
+        stream.follow(run, start)
+        return stream
+
+    async def upload(self, image: Image) -> UploadedFile:
+        """Upload a picture, or find it already uploaded; for messages to come.
+
+        Args:
+            image: A path, bytes, or a `data:` URL. With the `[images]` extra any usual picture;
+                without, a JPEG of at most 1500 x 1440 and 300,000 bytes.
+
+        Raises:
+            InvalidAttachment: It is no picture that can be sent.
+            SensError: It could not be uploaded.
+        """
+        self._check_usable()
+        return await self.attachments.get(image)
+
+    async def aclose(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Finish what is on the wire, and close.
+
+        What only waits is not sent: it gets `SessionClosed`, or `NOT_SENT` in a run.
+
+        Args:
+            timeout: Seconds to wait for what is on the wire, which is then given up and
+                unknown; None for as long as `timeouts.total` allows it.
+
+        Cancellation: gives up at once what is on the wire, and closes.
+        """
+        if self._closing is None:
+            self._check_place()
+            self._closing = asyncio.create_task(self._close(timeout), name="sens-async closing")
+        try:
+            await asyncio.shield(self._closing)
+        except asyncio.CancelledError:
+            self._outbox.abandon()
+            await asyncio.wait({self._closing})
+            raise
+
+    async def __aenter__(self) -> Self:
+        self._check_usable()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closing else "open" if self._loop else "idle"
+        return (
+            f"<SensSession {self.service_id} {state}, in_flight={self.queue.in_flight}, "
+            f"waiting={self.queue.waiting}>"
+        )
+
+    async def _upload(self, name: str, data: bytes) -> UploadedFile:
+        request = Request("POST", self._service.files, upload_body(name, data))
+        answer = read_upload(await self._dispatcher.ask(request))
+        if isinstance(answer, SensError):
+            answer.may_have_been_sent = False
+            raise answer
+        return UploadedFile(
+            file_id=answer.file_id,
+            expires_at=answer.expire_time,
+            name=name,
+            size_bytes=len(data),
+            digest=digest(data),
+        )
+
+    # -- lifetime
+
+    def _check_usable(self) -> None:
+        """Take hold of the event loop, and refuse use where the session cannot work."""
+        if self._closing is not None:
+            raise SessionClosed("the session is closed")
+        self._check_place()
+
+    def _check_place(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                "this session was made in another process; connections do not survive a fork: "
+                "make a session in each process"
+            )
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError(
+                "this session belongs to another event loop; make a session in each loop"
+            )
+
+    async def _close(self, timeout: float | None) -> None:  # noqa: ASYNC109 - see `aclose`
+        self.queue.close()
+        await self._outbox.close(timeout)
+        await self.attachments.aclose()
+        if self._own_limiter is not None:
+            await self._own_limiter.aclose()
+        if self._own_transport is not None:
+            await self._own_transport.aclose()

@@ -1,0 +1,157 @@
+"""One message to one person: waited for, called back, or finished in the background."""
+
+import asyncio
+import logging
+
+from sens_async.core.batch import Batch
+from sens_async.core.message import Message
+from sens_async.core.phone import mask
+from sens_async.core.retry import Step
+from sens_async.dispatch import Dispatcher, Flight, Verdict
+from sens_async.errors import (
+    ConnectionLost,
+    RequestTimeout,
+    SendTimeout,
+    SensError,
+    SessionClosed,
+)
+from sens_async.files import Files
+from sens_async.flow.lanes import Lane
+from sens_async.flow.tasks import Tasks
+from sens_async.models import OutcomeState, Receipt
+from sens_async.outcomes import OutcomeBatch
+
+__all__ = ["Single", "with_outcome"]
+
+logger = logging.getLogger("sens_async")
+
+
+class Single:
+    """One `send` on its way, in a task of the session's.
+
+    The task outlives a caller who is cancelled, since a request on the wire cannot be called
+    back; what only waits can.
+
+    Args:
+        dispatcher: The session's.
+        message: What is sent.
+        batch: To whom: one recipient.
+        files: The message's pictures.
+        tasks: Owns the task.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        message: Message,
+        batch: Batch,
+        *,
+        files: Files,
+        tasks: Tasks,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._message = message
+        self._batch = batch
+        self._files = files
+        self._flight = Flight()
+        self._is_closing = False
+        self.task = tasks.spawn(self._work(), "send")
+
+    async def receipt(self, timeout: float | None) -> Receipt:  # noqa: ASYNC109 - see `send`
+        """Wait for the end; see `SensSession.send`."""
+        try:
+            await asyncio.wait({self.task}, timeout=timeout)
+        except asyncio.CancelledError:
+            await self._call_back()
+            raise
+        if not self.task.done() and not await self._call_back():
+            text = f"no answer within {timeout:g} s; the request is finished in the background"
+            raise self._error(RequestTimeout(text, may_have_been_sent=True), OutcomeState.UNKNOWN)
+        if self.task.cancelled():
+            raise self._interrupted(timeout)
+        return self._read(self.task.result())
+
+    def close(self) -> None:
+        """The session closes: withdraw this, unless it is on the wire."""
+        self._is_closing = True
+        if self._flight.withdraw():
+            self.task.cancel()
+
+    def abandon(self) -> None:
+        """Give this up wherever it is."""
+        self._is_closing = True
+        self.task.cancel()
+
+    async def _work(self) -> Verdict:
+        return await self._dispatcher.dispatch(
+            self._batch,
+            self._message,
+            self._flight,
+            files=self._files,
+            lane=Lane.INTERACTIVE,
+            owner=None,
+        )
+
+    async def _call_back(self) -> bool:
+        """Withdraw this, or leave it to be finished and logged; True if it is over."""
+        if self.task.done():
+            return True
+        if self._flight.withdraw():
+            self.task.cancel()
+            await asyncio.wait({self.task})
+            return True
+        self.task.add_done_callback(self._log)
+        return False
+
+    def _interrupted(self, timeout: float | None) -> SensError:
+        if not self._flight.withdraw():
+            text = "the session was closed before the answer came"
+            return self._error(ConnectionLost(text, may_have_been_sent=True), OutcomeState.UNKNOWN)
+        if self._is_closing:
+            text = "the session was closed before this message's turn came"
+            return self._error(SessionClosed(text), OutcomeState.NOT_SENT)
+        text = f"certainly not sent: its turn did not come within {timeout:g} s"
+        return self._error(SendTimeout(text), OutcomeState.NOT_SENT)
+
+    def _read(self, verdict: Verdict) -> Receipt:
+        error, attempt = verdict.error, verdict.attempt
+        if error is not None:
+            state = {
+                Step.LEAVE_UNKNOWN: OutcomeState.UNKNOWN,
+                Step.REJECT: OutcomeState.REJECTED,
+            }.get(verdict.step, OutcomeState.NOT_SENT)
+            raise self._error(error, state)
+        if attempt is None or attempt.request_id is None:
+            raise AssertionError("accepted without a request id")
+        reservation = self._message.reservation
+        return Receipt(
+            request_id=attempt.request_id,
+            requested_at=attempt.requested_at,
+            number=self._batch.numbers[0],
+            type=self._batch.envelope.type,
+            reserve_at=reservation.at if reservation else None,
+            attempts=self._flight.attempts,
+        )
+
+    def _error(self, error: SensError, state: OutcomeState) -> SensError:
+        self._batch.attempts = self._flight.attempts
+        self._batch.attempted_at = self._flight.signed_at
+        return with_outcome(error, self._batch.settled(state, error=error))
+
+    def _log(self, task: asyncio.Task[Verdict]) -> None:
+        """Say what became of a send that nobody waits for any more."""
+        number = mask(self._batch.numbers[0])
+        if task.cancelled():
+            logger.warning("an unattended send to %s was given up; it may be sent", number)
+        elif (bug := task.exception()) is not None:
+            logger.error("an unattended send to %s failed", number, exc_info=bug)
+        elif (error := task.result().error) is not None:
+            logger.warning("an unattended send to %s failed: %s", number, error)
+        elif (attempt := task.result().attempt) is not None:
+            logger.warning("an unattended send to %s was accepted: %s", number, attempt.request_id)
+
+
+def with_outcome(error: SensError, outcomes: OutcomeBatch) -> SensError:
+    """Give the error of a single send its outcome."""
+    error.outcome = outcomes[0]
+    return error

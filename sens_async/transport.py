@@ -1,0 +1,254 @@
+"""One HTTP exchange: a request in, a complete answer or a classified failure out.
+
+Whether a failed send may have been accepted is decided here, from two witnesses. The body is a
+payload of ours that marks the moment its bytes are handed to the connection, and that can be
+withdrawn until then. A send is certainly not accepted only if that moment never came *and* the
+failure is one of connecting (or our own cancellation); anything else leaves it open.
+"""
+
+import ssl
+from collections.abc import Mapping
+from typing import Protocol
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
+from yarl import URL
+
+from sens_async.config import Timeouts
+from sens_async.core.requests import Request
+from sens_async.core.responses import Response
+from sens_async.errors import ConnectFailed, ConnectionLost, RequestTimeout, TransportError
+
+__all__ = ["AiohttpTransport", "Handover", "Transport"]
+
+MAX_ANSWER_BYTES = 1 << 20
+"""The longest answer that is read; a page of 100 messages is about 100 kB."""
+
+KEEPALIVE_SECONDS = 10.0
+"""How long an idle connection is kept.
+
+The gateway's own limit is not documented. The shorter ours, the rarer a request meets a
+connection that is being closed at the other end, which cannot be told from a lost answer.
+"""
+
+CONNECTING = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.ServerFingerprintMismatch,
+)
+"""Failures before there is a connection to write to."""
+
+_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
+
+
+class Handover:
+    """How far a request got: waiting, handed to the connection, or withdrawn before that.
+
+    Attributes:
+        begun: Whether its bytes were given to the connection.
+    """
+
+    __slots__ = ("begun", "is_withdrawn")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.is_withdrawn = False
+
+    def withdraw(self) -> bool:
+        """Forbid the handing over, if it has not begun.
+
+        Returns:
+            Whether the request is now certain never to be sent.
+        """
+        self.is_withdrawn = not self.begun
+        return self.is_withdrawn
+
+
+class Transport(Protocol):
+    """Makes HTTP exchanges; a session closes only the one that it made itself."""
+
+    async def exchange(
+        self, request: Request, headers: Mapping[str, str], handover: Handover
+    ) -> Response:
+        """Make one exchange; follow no redirect, repeat nothing.
+
+        Args:
+            request: Its target goes on the wire byte for byte.
+            headers: Those of the signature.
+            handover: To be marked before the first byte of the body is written, and to be
+                obeyed when it is withdrawn.
+
+        Raises:
+            TransportError: No complete answer was read; `may_have_been_sent` says what that
+                means for a send.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class _Body(aiohttp.Payload):
+    """Bytes that mark their handover."""
+
+    def __init__(self, data: bytes, handover: Handover) -> None:
+        # The base class would build headers that are the same for every request.
+        self._value = self._data = data
+        self._size = len(data)
+        self._headers = _HEADERS
+        self._handover = handover
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        if self._handover.is_withdrawn:
+            raise ConnectionAbortedError("withdrawn before it was sent")
+        self._handover.begun = True
+        await writer.write(self._value)
+
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - it is always the whole body
+    ) -> None:
+        await self.write(writer)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._data.decode(encoding, errors)
+
+    @property
+    def autoclose(self) -> bool:
+        return True
+
+
+class AiohttpTransport:
+    """Exchanges over one pool of kept-alive connections.
+
+    Args:
+        base_url: Scheme, host and port.
+        timeouts: For each exchange.
+        connections: The most that are open at a time.
+        ssl_context: For a certificate authority of one's own; None for the system's.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeouts: Timeouts,
+        connections: int,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect)
+        self._timeouts = timeouts
+        self._connections = connections
+        self._ssl = ssl_context
+        self._session: aiohttp.ClientSession | None = None
+        self._urls: dict[str, URL] = {}
+
+    async def exchange(
+        self, request: Request, headers: Mapping[str, str], handover: Handover
+    ) -> Response:
+        """Make one exchange; see `Transport`."""
+        session = self._session or self._open()
+        body = _Body(request.body, handover) if request.body else None
+        if body is None:
+            handover.begun = True
+        try:
+            async with session.request(
+                request.method,
+                self._url(request.target),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+            ) as answer:
+                content = await _read(answer)
+        except (aiohttp.ClientError, OSError) as cause:
+            raise self._failure(cause, handover) from cause
+        if not handover.begun:
+            raise RuntimeError(
+                "an answer came to a request that was never marked as sent: with this version of "
+                "aiohttp it cannot be proved what was not sent; please report it"
+            )
+        return Response(
+            answer.status,
+            content,
+            answer.headers.get(hdrs.DATE),
+            answer.headers.get(hdrs.RETRY_AFTER),
+            answer.headers.get(hdrs.LOCATION),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections; a later exchange would open new ones."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def __repr__(self) -> str:
+        return f"<AiohttpTransport {self._base_url}, {'open' if self._session else 'idle'}>"
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._connections,
+                keepalive_timeout=KEEPALIVE_SECONDS,
+                ssl=self._ssl or True,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            headers={hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: "sens-async"},
+            trust_env=False,
+        )
+        return self._session
+
+    def _url(self, target: str) -> URL:
+        """Give the URL whose raw path and query are `target`, byte for byte."""
+        url = self._urls.get(target)
+        if url is None:
+            url = URL(self._base_url + target, encoded=True)
+            if url.raw_path_qs != target or not target.isascii() or not target.isprintable():
+                raise ValueError(f"not a request target: {target!r}")
+            if "?" not in target:  # few and used again; queries are many and are not
+                self._urls[target] = url
+        return url
+
+    def _failure(self, cause: Exception, handover: Handover) -> TransportError:
+        """Say what a failed exchange means for a send."""
+        if isinstance(cause, CONNECTING) and not handover.begun:
+            hopeless = aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL
+            return ConnectFailed(
+                f"could not connect to {self._base_url}: {_reason(cause)}",
+                is_retryable=not isinstance(cause, hopeless),
+            )
+        if isinstance(cause, TimeoutError):
+            return RequestTimeout(
+                f"no complete answer within {self._timeouts.total:g} s", may_have_been_sent=True
+            )
+        return ConnectionLost(
+            f"the connection ended before a complete answer: {_reason(cause)}",
+            may_have_been_sent=True,
+        )
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    length = answer.content_length
+    if length is not None and length <= MAX_ANSWER_BYTES:
+        return await answer.read()
+    content = bytearray()
+    async for piece in answer.content.iter_any():
+        content += piece
+        if len(content) > MAX_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError(f"the answer exceeds {MAX_ANSWER_BYTES:,} bytes")
+    return bytes(content)
+
+
+def _reason(cause: Exception) -> str:
+    """Give the cause's kind and errno, not its text: that may quote a URL or an answer."""
+    number = getattr(cause, "errno", None)
+    inner = getattr(cause, "os_error", None) or cause.__cause__
+    detail = f" ({type(inner).__name__}: {inner})" if isinstance(inner, OSError) else ""
+    return f"{type(cause).__name__}{f' [errno {number}]' if number else ''}{detail}"
