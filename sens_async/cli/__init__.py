@@ -1,0 +1,1 @@
+"""The `sens` command: a thin layer of words and colours over the library."""

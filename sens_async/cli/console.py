@@ -1,0 +1,83 @@
+"""How the command speaks: colours, figures, and Korean beside English."""
+
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.text import Text
+from rich.theme import Theme
+
+from sens_async.core.phone import mask
+from sens_async.models import OutcomeState
+
+__all__ = ["LABELS", "STYLES", "count", "label", "make_console", "mask", "rate", "seconds", "size"]
+
+_THEME = Theme({
+    "brand": "bold #03c75a",
+    "soft": "dim",
+    "figure": "bold",
+    "accepted": "#03c75a",
+    "rejected": "yellow",
+    "skipped": "cyan",
+    "not_sent": "magenta",
+    "unknown": "bold red",
+    "bad": "bold red",
+})  # fmt: skip
+
+LABELS: Mapping[OutcomeState, tuple[str, str]] = {
+    OutcomeState.ACCEPTED: ("accepted", "접수"),
+    OutcomeState.REJECTED: ("refused", "거절"),
+    OutcomeState.SKIPPED: ("skipped", "제외"),
+    OutcomeState.NOT_SENT: ("not sent", "미발송"),
+    OutcomeState.UNKNOWN: ("unknown", "확인 필요"),
+}
+"""What a person reads for a state."""
+
+STYLES: Mapping[OutcomeState, str] = {state: state.value.lower() for state in OutcomeState}
+"""Names of the theme's styles."""
+
+
+def make_console(*, to_stderr: bool = False) -> Console:
+    """A console on standard output or error.
+
+    Off a terminal it is 100 columns wide and colourless, whatever the environment says of
+    columns, so that a log reads like the screen did.
+    """
+    stream = sys.stderr if to_stderr else sys.stdout
+    width = None if stream.isatty() else 100
+    return Console(
+        file=stream, theme=_THEME, highlight=False, width=width, emoji=False, markup=True
+    )
+
+
+def label(state: OutcomeState) -> Text:
+    """A state in both languages and its colour."""
+    english, korean = LABELS[state]
+    return Text.assemble((english, STYLES[state]), (f" {korean}", "soft"))
+
+
+def count(number: int) -> str:
+    """A whole number with its thousands parted."""
+    return f"{number:,}"
+
+
+def seconds(duration: float) -> str:
+    """A duration as a person says it: `0.84 s`, `12.3 s`, `4 min 05 s`, `2 h 10 min`."""
+    if duration < 10:
+        return f"{duration:.2f} s"
+    if duration < 60:
+        return f"{duration:.1f} s"
+    minutes, rest = divmod(round(duration), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rate(number: int, duration: float) -> str:
+    """Recipients a second."""
+    return f"{number / duration:,.0f}/s" if duration > 0 else "-"
+
+
+def size(bytes_: int) -> str:
+    """A size of a file."""
+    return f"{bytes_ / 1000:.1f} kB" if bytes_ >= 1000 else f"{bytes_} B"

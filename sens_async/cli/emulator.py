@@ -1,0 +1,102 @@
+"""`sens emulator`: SENS on this machine, until Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sens_async.cli.console import make_console
+
+if TYPE_CHECKING:
+    from sens_async.emulator import Emulator
+
+__all__ = ["emulator"]
+
+
+def emulator(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 for a free one.")] = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON when it is ready.")
+    ] = False,
+    access_key: Annotated[str, typer.Option(help="It knows this key.")] = "EMULATORACCESSKEY0001",
+    secret_key: Annotated[
+        str, typer.Option(help="Requests are signed with this.")
+    ] = "emulator-secret-key-not-a-secret-0001",  # noqa: S107 - it says so
+    service_id: Annotated[
+        str, typer.Option(help="Its one service.")
+    ] = "ncp:sms:kr:000000000001:emulator",
+    sender: Annotated[str, typer.Option(help="The registered calling number.")] = "0200000000",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Such as 'requests 3-5: 503', '1%: drop after accept', 'late delay=30'.",
+        ),
+    ] = None,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Requests let through a second; else all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of faults by probability.")] = 0,
+) -> None:
+    """Run SENS on loopback: signatures checked, nothing sent. 로컬 SENS 에뮬레이터."""
+    # aiohttp is heavy; help must not wait for it.
+    from sens_async.emulator import Emulator, EmulatorOptions, parse_fault  # noqa: PLC0415
+
+    try:
+        faults = [parse_fault(line) for line in fault or ()]
+        server = Emulator(
+            port=port,
+            access_key=access_key,
+            secret_key=secret_key,
+            service_id=service_id,
+            sender=sender,
+            options=EmulatorOptions(latency=latency, rate=rate),
+            seed=seed,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    for one in faults:
+        server.add_fault(one)
+    try:
+        asyncio.run(_serve(server, as_json=json))
+    except OSError as error:
+        raise typer.BadParameter(f"port {port} cannot be used: {error.strerror}") from error
+
+
+async def _serve(server: "Emulator", *, as_json: bool) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C cancels, which ends it as well
+            loop.add_signal_handler(number, ended.set)
+    async with server:
+        if as_json:
+            sys.stdout.write(server.ready_line() + "\n")
+            sys.stdout.flush()
+        else:
+            _greet(server)
+        with suppress(asyncio.CancelledError):
+            await ended.wait()
+        if not as_json:
+            accepted = server.admissions.total
+            make_console().print(f"\n[soft]{accepted:,} messages were accepted 접수[/]")
+
+
+def _greet(server: "Emulator") -> None:
+    console = make_console()
+    console.print(f"[brand]SENS emulator[/] [soft]에뮬레이터[/]  {server.url}\n")
+    variables = {
+        "SENS_BASE_URL": server.url,
+        "SENS_ACCESS_KEY": server.access_key,
+        "SENS_SECRET_KEY": server.secret_key,
+        "SENS_SERVICE_ID": server.service_id,
+        "SENS_SENDER": server.sender,
+    }
+    for name, value in variables.items():
+        console.print(f"export {name}={value}", soft_wrap=True, markup=False)
+    console.print(f"\n[soft]accepted so far: {server.url}/_emulator/admissions[/]", soft_wrap=True)
+    console.print("[soft]Ctrl-C ends it 종료[/]")

@@ -1,0 +1,30 @@
+"""The `sens` command: its subcommands, each in a module of its own.
+
+Exit codes: 0 when everything asked for was done, 1 when something was not, 2 for a usage error,
+130 after Ctrl-C.
+"""
+
+import typer
+
+from sens_async.cli import check, demo, emulator, send, upload
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="sens",
+    help="Naver Cloud SENS from the command line: SMS, LMS, MMS to any list. 문자 발송 도구.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Keys come from the environment alone: SENS_ACCESS_KEY, SENS_SECRET_KEY, "
+        "SENS_SERVICE_ID, SENS_SENDER, SENS_BASE_URL."
+    ),
+)
+app.command("demo")(demo.demo)
+app.command("send")(send.send)
+app.command("upload")(upload.upload)
+app.command("check")(check.check)
+app.command("emulator")(emulator.emulator)
