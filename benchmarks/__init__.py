@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks`. Each prints ratios against a baseline of the same run."""
