@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from sens_async.core.requests import send_body
+from sens_async.core.requests import addressed, send_body, send_head, worded
 from sens_async.core.schedule import Reservation
 from sens_async.errors import SensError
 from sens_async.models import ContentType, MessageType, OutcomeState
@@ -84,17 +84,18 @@ class Batch:
         Args:
             file_ids: Uploaded pictures, in order.
         """
-        title, titles = self.default_title, self.titles
-        if titles is not None:
-            title = _most_shared(titles, title)
-        text, texts = self.default_text, self.texts
-        if texts is not None:
-            text = _most_shared(texts, text)
-        if texts is None and titles is None:
-            messages = [{"to": number} for number in self.numbers]
-        else:
-            messages = self._messages(texts, text, titles, title)
-        return send_body(self.envelope.wire, text or "", title, messages, file_ids)
+        own: dict[str, tuple[Sequence[str], str]] = {}
+        text, title = self.default_text, self.default_title
+        if self.texts is not None:
+            text = _most_shared(self.texts, text)
+            own["content"] = self.texts, text
+        if self.titles is not None:
+            title = _most_shared(self.titles, title)
+            own["subject"] = self.titles, title
+        head = send_head(self.envelope.wire, text or "", title)
+        return send_body(
+            head, worded(self.numbers, own) if own else addressed(self.numbers), file_ids
+        )
 
     def part(self, positions: range | Sequence[int]) -> "Batch":
         """Give a batch of some of these recipients."""
@@ -130,26 +131,6 @@ class Batch:
             self.attempts,
             self.attempted_at,
         )
-
-    def _messages(
-        self,
-        texts: Sequence[str] | None,
-        text: str | None,
-        titles: Sequence[str] | None,
-        title: str | None,
-    ) -> list[dict[str, str]]:
-        if texts is None:
-            messages = [{"to": number} for number in self.numbers]
-        else:
-            messages = [
-                {"to": number} if own == text else {"to": number, "content": own}
-                for number, own in zip(self.numbers, texts, strict=True)
-            ]
-        if titles is not None:
-            for message, own in zip(messages, titles, strict=True):
-                if own != title:
-                    message["subject"] = own
-        return messages
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)} {self.envelope.type}>"

@@ -14,11 +14,21 @@ import orjson
 
 from sens_async.errors import ConfigError
 
-__all__ = ["MESSAGES_PER_REQUEST", "Request", "Service", "send_body", "upload_body"]
+__all__ = [
+    "MESSAGES_PER_REQUEST",
+    "Request",
+    "Service",
+    "addressed",
+    "send_body",
+    "send_head",
+    "upload_body",
+    "worded",
+]
 
 MESSAGES_PER_REQUEST = 100
 """Recipients one request may name (SENS API: Send messages, `messages`)."""
 
+_NEXT = '"},{"to":"'
 _ENCODED_COLON = re.compile("%3a", re.IGNORECASE)
 
 
@@ -67,6 +77,10 @@ class Service:
                 f"service_id holds {what}, which would change the request's path; "
                 "it looks like 'ncp:sms:kr:123456789012:name'"
             )
+        try:
+            service_id.encode()
+        except UnicodeEncodeError:
+            raise ConfigError("service_id holds half a character (a lone surrogate)") from None
         parts = _ENCODED_COLON.split(service_id)
         colons = [*_ENCODED_COLON.findall(service_id), ""]
         encoded = "".join(
@@ -77,31 +91,76 @@ class Service:
         self.files = f"/sms/v2/services/{encoded}/files"
 
 
-def send_body(
-    envelope: Mapping[str, object],
-    content: str,
-    subject: str | None,
-    messages: Sequence[Mapping[str, str]],
-    file_ids: Sequence[str] = (),
-) -> bytes:
-    """Encode a request to send (SENS API: Send messages, request body).
+def send_head(envelope: Mapping[str, object], content: str, subject: str | None) -> bytes:
+    """Encode what all recipients of a request share (SENS API: Send messages, request body).
 
     Args:
         envelope: `type`, `contentType`, `countryCode`, `from` and, when reserved, `reserveTime`
             and `reserveTimeZone`, under their wire names.
         content: The default text; required by the service even if no recipient uses it.
         subject: The default subject, or None to leave it out.
-        messages: One mapping per recipient: `to`, and `content` or `subject` where they differ
-            from the defaults.
-        file_ids: Uploaded pictures, in the order in which they are to be shown.
     """
-    body: dict[str, object] = {**envelope, "content": content}
+    body = {**envelope, "content": content}
     if subject is not None:
         body["subject"] = subject
-    body["messages"] = messages
+    return orjson.dumps(body)[:-1]
+
+
+def send_body(head: bytes, messages: bytes, file_ids: Sequence[str] = ()) -> bytes:
+    """Put a request to send together.
+
+    Args:
+        head: From `send_head`.
+        messages: A JSON array, from `addressed` or `worded`.
+        file_ids: Uploaded pictures, in the order in which they are to be shown.
+    """
+    files = b""
     if file_ids:
-        body["files"] = [{"fileId": file_id} for file_id in file_ids]
-    return orjson.dumps(body)
+        files = b',"files":' + orjson.dumps([{"fileId": file_id} for file_id in file_ids])
+    return b"".join((head, b',"messages":', messages, files, b"}"))
+
+
+def addressed(numbers: Sequence[str]) -> bytes:
+    """Encode recipients who all get the default text; digits need no escaping."""
+    return f'[{{"to":"{_NEXT.join(numbers)}"}}]'.encode("ascii")
+
+
+def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]]) -> bytes:
+    """Encode recipients with words of their own.
+
+    Args:
+        numbers: Digits.
+        own: `content` or `subject`, each with one text for each recipient and the request's
+            default, which is not repeated.
+    """
+    texts, default = own.get("content", ((), ""))
+    if len(own) == 1 and texts and texts[0] == default and default not in texts[1:]:
+        messages = _all_worded(numbers, texts)
+        if messages is not None:
+            return messages
+    rows = [{"to": number} for number in numbers]
+    for field, (texts, default) in own.items():
+        for row, text in zip(rows, texts, strict=True):
+            if text != default:
+                row[field] = text
+    return orjson.dumps(rows)
+
+
+def _all_worded(numbers: Sequence[str], texts: Sequence[str]) -> bytes | None:
+    """Encode recipients of whom all but the first have a text of their own.
+
+    All texts are escaped in one go, joined by NULs, which JSON writes as `\\u0000`.
+
+    Returns:
+        The messages, or None if a text holds a NUL or what looks like one when escaped.
+    """
+    escaped = orjson.dumps("\0".join(texts))[1:-1].split(b"\\u0000")
+    if len(escaped) != len(texts):
+        return None
+    pieces = [b'"},{"to":"', b"", b'","content":"', b""] * (len(texts) - 1)
+    pieces[1::4] = ",".join(numbers).encode("ascii").split(b",")[1:]
+    pieces[3::4] = escaped[1:]
+    return b"".join((b'[{"to":"', numbers[0].encode("ascii"), *pieces, b'"}]'))
 
 
 def upload_body(name: str, data: bytes) -> bytes:

@@ -8,6 +8,7 @@ somebody in between. Everything else leaves open whether the message went out.
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 _EXCERPT = 200
+_LONGEST_NUMBER = 15
 _REFUSALS = frozenset({400, 401, 403, 404, 413, 415, 422})
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -149,7 +151,7 @@ def retry_after(response: Response, now: float) -> float | None:
     if text is None:
         return None
     try:
-        return max(0.0, float(int(text.strip())))
+        return max(0.0, float(int(text.strip()[:_LONGEST_NUMBER])))
     except ValueError:
         until = _http_date(text)
     if until is None:
@@ -220,17 +222,24 @@ def _error_body(body: bytes) -> _ErrorBody | None:
 def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # nested deeper than it writes
+        return None
 
 
 def _http_date(text: str | None) -> float | None:
     try:
-        return None if text is None else parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, OverflowError):
+        time = None if text is None else parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    if time is None:
+        return None
+    # "-0000" is universal time of an unknown place; the parser then names no zone.
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _excerpt(body: bytes | str) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    text = "".join(char if char.isprintable() else " " for char in text[:_EXCERPT])
-    return re.sub(r"\+?\d[\d-]{7,}\d", lambda match: mask(match[0]), text)
+    text = "".join(char if char.isprintable() else " " for char in text[: 4 * _EXCERPT])
+    return re.sub(r"\+?\d[\d-]{7,}\d", lambda match: mask(match[0]), text)[:_EXCERPT]

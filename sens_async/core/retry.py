@@ -53,7 +53,8 @@ class RetryPolicy:
             raise ConfigError(f"max_attempts must be 1 or more, got {self.max_attempts!r}")
         for name in ("backoff", "pause", "max_wait", "outage_pause"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not 0 <= value < float("inf"):
                 raise ConfigError(f"{name} must be 0 or more seconds, got {value!r}")
 
 

@@ -37,7 +37,10 @@ def parse_time(text: str) -> datetime:
         ValueError: It is no time.
     """
     time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=KST) if time.tzinfo is None else time.astimezone(KST)
+    try:
+        return time.replace(tzinfo=KST) if time.tzinfo is None else time.astimezone(KST)
+    except OverflowError as cause:
+        raise ValueError(f"{text!r} lies beyond the calendar") from cause
 
 
 def is_night(at: datetime) -> bool:
@@ -80,11 +83,17 @@ class Reservation:
                 f"reserve_at {at:%Y-%m-%d %H:%M} has no time zone; "
                 'give one, for example tzinfo=ZoneInfo("Asia/Seoul")'
             )
+        try:
+            return cls._at(at, at.tzinfo)
+        except OverflowError:
+            raise InvalidSchedule(f"reserve_at {at} lies beyond the calendar") from None
+
+    @classmethod
+    def _at(cls, at: datetime, zone: tzinfo) -> "Reservation":
         minute = at.astimezone(UTC)
         if minute.second or minute.microsecond:
             minute = minute.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        zone_name = getattr(at.tzinfo, "key", None)
-        zone: tzinfo = at.tzinfo
+        zone_name = getattr(zone, "key", None)
         local = minute.astimezone(zone)
         ambiguous = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
         if not isinstance(zone_name, str) or ambiguous:

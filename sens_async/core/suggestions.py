@@ -23,14 +23,18 @@ _LOOK_ALIKES: Final = {
     "¦": "|",
     "¯": "￣",
     "©": "(C)",
-    "ﾞ": "゛",
-    "ﾟ": "゜",
+    "ﾞ": "″",
+    "ﾟ": "°",
     "❤": "♥",
     "⭐": "★",
     "➡": "→",
     "⬅": "←",
     "⬆": "↑",
     "⬇": "↓",
+    # The only three whose canonical equal CP949 holds in their stead.
+    "\u00c5": "\u212b",
+    "\u90ce": "\uf92c",
+    "\u96b8": "\uf9b8",
 }
 _BY_CATEGORY: Final = {"Zs": " ", "Pd": "-", "Cf": "", "Cc": "", "Mn": "", "Me": ""}
 """Spaces, dashes; and what nobody sees alone: format and control characters, marks."""

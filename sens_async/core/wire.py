@@ -49,7 +49,7 @@ def _text(value: Any, _: object) -> str:
 
 
 def _optional_text(value: Any, _: object) -> str | None:
-    return None if value is None else str(value)
+    return str(value) if isinstance(value, str | int) else None
 
 
 def _time(value: Any, _: object) -> datetime:
@@ -90,5 +90,6 @@ def read(body: bytes, kind: type[T]) -> T:
     """
     try:
         return _CONVERTER.structure(orjson.loads(body), kind)
-    except (KeyError, TypeError, AttributeError) as cause:
-        raise ValueError(f"not a {kind.__name__}: {cause!r}") from cause
+    except (KeyError, TypeError, AttributeError, RecursionError) as cause:
+        why = "nested too deep" if isinstance(cause, RecursionError) else repr(cause)
+        raise ValueError(f"not a {kind.__name__}: {why}") from cause
