@@ -54,7 +54,7 @@ class Gateway:
             TransportError: No complete answer was read.
         """
         signer = self.signer
-        offset = signer.offset
+        began = self.clock.monotonic()
         timestamp = signer.timestamp(self.clock.time()) if timestamp_ms is None else timestamp_ms
         headers = signer.headers(request.method, request.target, timestamp)
         response = await self.transport.exchange(request, headers, handover)
@@ -64,6 +64,9 @@ class Gateway:
         theirs = gateway_time(response)
         if theirs is not None:
             signer.learn(theirs, now)
+        # Our clock may have been set during the exchange: judged by where it stands now, the
+        # timestamp was made with another offset than the one that was known then.
+        offset = timestamp / 1000 + self.clock.monotonic() - began - now
         return Exchange(
             response,
             timestamp / 1000,

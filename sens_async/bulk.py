@@ -138,7 +138,7 @@ class Run:
         if not (keep_taking and self._takes_all):
             self._intake.close()
         for task, flight in self._flights.items():
-            if not flight.is_on_the_wire:
+            if flight.withdraw():
                 task.cancel()
 
     def abandon(self) -> None:
@@ -203,17 +203,28 @@ class Run:
     async def _expire(self, deadline: float) -> None:
         await self._dispatcher.gateway.clock.sleep(deadline)
         text = f"the run did not end within {deadline:g} s"
-        self.stop(SendTimeout(text), keep_taking=False)
+        self.stop(SendTimeout(text), keep_taking=not self.has_async_source)
 
     # -- one batch
 
     async def _carry(self, batch: Batch) -> None:
         """Settle everybody in a batch."""
-        verdict = await self._attempt(batch)
-        if verdict.step is Step.HALVE:
-            await self._split(batch, one_is_refused=False)
-        elif verdict.step is Step.FIND_CULPRIT:
-            await self._hunt(batch, verdict)
+        proving = self._proving.setdefault(batch.envelope, Proving())
+        try:
+            must_leave = await proving.enter()
+        except asyncio.CancelledError:
+            self._called_back()
+            self._refuse(batch)
+            return
+        try:
+            verdict = await self._attempt(batch)
+            if verdict.step is Step.HALVE:
+                await self._split(batch, one_is_refused=False)
+            elif verdict.step is Step.FIND_CULPRIT:
+                await self._hunt(batch, verdict)
+        finally:
+            if must_leave:
+                proving.leave()
 
     async def _attempt(self, batch: Batch, *, keeps_rejection: bool = False) -> Verdict:
         """Dispatch a batch and settle it, unless it must be split.
@@ -227,20 +238,14 @@ class Run:
         flight = self._flights[task] = Flight()
         is_probe = False
         try:
-            proving = self._proving.setdefault(batch.envelope, Proving())
-            must_leave = await proving.enter()
-            try:
-                is_probe = await self._outage.admit()
-                verdict = _UNSENT
-                if self.stopped_by is None:
-                    verdict = await self._dispatcher.dispatch(
-                        batch, self._message, flight, files=self.files, lane=Lane.BULK, owner=self
-                    )
-                if verdict.step is Step.ACCEPT:
-                    proving.is_proven = True
-            finally:
-                if must_leave:
-                    proving.leave()
+            is_probe = await self._outage.admit()
+            verdict = _UNSENT
+            if self.stopped_by is None:
+                verdict = await self._dispatcher.dispatch(
+                    batch, self._message, flight, files=self.files, lane=Lane.BULK, owner=self
+                )
+            if verdict.step is Step.ACCEPT:
+                self._proving[batch.envelope].prove()
         except asyncio.CancelledError:
             self._called_back()
             verdict = _UNSENT

@@ -5,6 +5,7 @@ finding a culprit, halving, and stopping a run.
 """
 
 from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 import attrs
 
@@ -12,7 +13,7 @@ from sens_async.attempt import Gateway
 from sens_async.core.batch import Batch
 from sens_async.core.message import Message
 from sens_async.core.requests import Request
-from sens_async.core.responses import Response, read_failure
+from sens_async.core.responses import Response
 from sens_async.core.retry import (
     Attempt,
     History,
@@ -26,6 +27,8 @@ from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.queue import RequestQueue
 from sens_async.transport import Handover
+
+T = TypeVar("T")
 
 __all__ = ["Dispatcher", "Flight", "Pauses", "Verdict"]
 
@@ -44,11 +47,6 @@ class Flight:
         self.attempts = 0
         self.signed_at: float | None = None
         self._handover: Handover | None = None
-
-    @property
-    def is_on_the_wire(self) -> bool:
-        """Whether a request for it was handed to a connection and is not answered yet."""
-        return self._handover is not None and self._handover.begun
 
     def withdraw(self) -> bool:
         """Forbid what has not been handed to a connection yet.
@@ -204,13 +202,23 @@ class Dispatcher:
                         self.pauses.end(began)
                     return Verdict(action.step, attempt, attempt.error)
 
-    async def ask(self, request: Request, lane: Lane = Lane.INTERACTIVE) -> Response:
+    async def ask(
+        self,
+        request: Request,
+        read: Callable[[Response], T | SensError],
+        lane: Lane = Lane.INTERACTIVE,
+    ) -> T:
         """Make a request that is safe to repeat, and repeat it while that may help.
 
         Reads are; uploads are, since their name is derived from their bytes.
 
+        Args:
+            request: What to ask.
+            read: Gives what an answer says, or its error.
+            lane: Where to wait.
+
         Returns:
-            The answer, whose status is below 300.
+            What the answer says.
 
         Raises:
             SensError: The last failure. Nothing of a *message* was sent.
@@ -226,10 +234,11 @@ class Dispatcher:
             except TransportError as failure:
                 error: SensError = failure
             else:
-                if done.response.status < 300:
+                said = read(done.response)
+                if not isinstance(said, SensError):
                     self.pauses.end(began)
-                    return done.response
-                error = read_failure(done.response)
+                    return said
+                error = said
                 is_worth_signing_again, wait = done.is_worth_signing_again, done.retry_after
             finally:
                 self.queue.leave(lane)

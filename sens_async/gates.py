@@ -44,8 +44,14 @@ class Proving:
         return True
 
     def leave(self) -> None:
-        """Let the next one in."""
+        """Let the next one in: a batch is settled, or whoever was refused in it is found."""
         self._few.release()
+
+    def prove(self) -> None:
+        """Take note that one was accepted, and let in all who wait."""
+        if not self.is_proven:
+            self.is_proven = True
+            self._few.release()  # the first one in lets the next in, and so on
 
 
 class Outage:

@@ -126,7 +126,7 @@ class Intake:
         try:
             # `extend` keeps what came before an exception; `list(islice())` would lose it.
             items.extend(islice(iterator, MESSAGES_PER_REQUEST))
-        except Exception as error:  # noqa: BLE001 - kept, and raised by the run
+        except BaseException as error:  # noqa: BLE001 - kept, and raised by the run: also an exit
             self.error = error
         self._feed(items, self._clock.monotonic())
         if self.error is not None or len(items) < MESSAGES_PER_REQUEST:
@@ -176,15 +176,13 @@ class Intake:
     async def _read(self, source: AsyncIterable[str | Recipient]) -> None:
         try:
             await self._hold_all(source)
-        except asyncio.CancelledError as error:
-            if self._has_ended:
-                raise
-            self.error = error
-        except Exception as error:
-            if self._has_ended:
+        except BaseException as error:
+            if not self._has_ended:
+                self.error = error
+            elif isinstance(error, Exception):
                 logger.debug("a source of recipients failed after its run had ended", exc_info=True)
             else:
-                self.error = error
+                raise
         if not self._has_ended:
             self._end()
 

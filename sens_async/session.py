@@ -23,7 +23,7 @@ from sens_async.core.requests import Request, Service, upload_body
 from sens_async.core.responses import read_upload
 from sens_async.core.signing import Signer
 from sens_async.dispatch import Dispatcher
-from sens_async.errors import ConfigError, SensError, SessionClosed
+from sens_async.errors import ConfigError, SessionClosed
 from sens_async.flow.limiter import GcraLimiter, Limiter
 from sens_async.flow.queue import RequestQueue
 from sens_async.intake import Source
@@ -385,10 +385,7 @@ class SensSession:
 
     async def _upload(self, name: str, data: bytes) -> UploadedFile:
         request = Request("POST", self._service.files, upload_body(name, data))
-        answer = read_upload(await self._dispatcher.ask(request))
-        if isinstance(answer, SensError):
-            answer.may_have_been_sent = False
-            raise answer
+        answer = await self._dispatcher.ask(request, read_upload)
         return UploadedFile(
             file_id=answer.file_id,
             expires_at=answer.expire_time,

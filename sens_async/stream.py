@@ -78,7 +78,8 @@ class OutcomeStream:
 
         The iteration goes on with the outcomes that are left, and then ends.
         """
-        if self._run is not None:
+        has_ended = self._driving is not None and self._driving.done()
+        if self._run is not None and not has_ended:
             self._run.stop(RunStopped("the stream was stopped"), keep_taking=False)
         self._has_room.set()
 

@@ -132,7 +132,7 @@ class Chunking:
         Args:
             now: Seconds on the clock given to `feed`.
         """
-        return self._take(lambda request: now - request.held_since >= HOLD)
+        return self._take(lambda request: now >= request.held_since + HOLD)
 
     def _without_duplicates(self, group: Group) -> Rows:
         rows = group.rows

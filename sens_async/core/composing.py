@@ -254,6 +254,8 @@ def _text_of(item: object, field: str, template: Template | None) -> str:
         if field == "subject":
             return ""
         raise InvalidMessage("no content: neither the call nor the recipient gives a text")
+    if template.is_literal:
+        return template.literal
     if not isinstance(fields, Mapping):
         raise InvalidMessage(f"fields must be a mapping, got {type(fields).__name__}")
     try:

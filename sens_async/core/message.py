@@ -11,12 +11,13 @@ from sens_async.core.content import (
     Unencodable,
     choose_type,
     encode,
+    encode_all,
     has_ad_label,
     limit_of,
     truncate,
 )
 from sens_async.core.phone import normalize_sender
-from sens_async.core.schedule import Reservation, from_epoch, is_night
+from sens_async.core.schedule import KST, Reservation, from_epoch, is_night
 from sens_async.core.template import Template
 from sens_async.errors import (
     AdRuleViolated,
@@ -61,7 +62,8 @@ class Rules:
         if encoded.size_bytes <= limit_bytes:
             return encoded.text, encoded.size_bytes
         if self.on_too_long is TooLong.TRUNCATE:
-            return truncate(encoded.text, limit_bytes), limit_bytes
+            text = truncate(encoded.text, limit_bytes)
+            return text, sum(encode_all([text], charset=self.charset) or ())
         raise ContentTooLong(
             f"{field} takes {encoded.size_bytes:,} bytes, at most {limit_bytes:,} are allowed",
             field=field,
@@ -122,7 +124,7 @@ class Message:
         """
         if sender is None:
             raise ConfigError("no sender: give SensSession(sender=...), SENS_SENDER or sender=...")
-        body, head = _template(content, "content"), _template(subject or None, "subject")
+        body, head = _template(content, "content"), _template(None if subject == "" else subject, "subject")
         kind = _member(MessageType, type, "type") if type is not None else None
         _check_combination(kind, head is not None, pictures, _country(country_code))
         message = cls(
@@ -171,7 +173,7 @@ class Message:
             at = self.reservation.at if self.reservation else from_epoch(now)
             if is_night(at):
                 raise AdRuleViolated(
-                    f"an advertisement would go out at {at:%H:%M}, between 21:00 and 08:00 (KST); "
+                    f"an advertisement would go out at {at.astimezone(KST):%H:%M}, between 21:00 and 08:00 (KST); "
                     "that needs the recipients' separate consent (night_consent=True)"
                 )
 
