@@ -338,7 +338,9 @@ class Run:
             state = OutcomeState.REJECTED
         for one, verdict in rejected:
             self._sink(one.settled(state, error=verdict.error))
-        if len(rest):
+        if len(rest) > 1 and not rejected:  # then whoever was refused is in there
+            await self._split(rest, one_is_refused=True)
+        elif len(rest):
             await self._carry_part(rest)
 
     async def _split(self, batch: Batch, *, one_is_refused: bool) -> None:

@@ -2,15 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import attrs
 
 from sens_async.core.message import Message, Rules
 from sens_async.core.schedule import Reservation
+from sens_async.errors import InvalidMessage
 from sens_async.models import ContentType, MessageType
 from sens_async.pictures import Image
 
-__all__ = ["Call"]
+__all__ = ["Call", "ContentTypeName", "TypeName", "check_timeout"]
+
+TypeName = Literal["SMS", "LMS", "MMS"]
+ContentTypeName = Literal["COMM", "AD"]
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        InvalidMessage: It is neither None nor a number of seconds above 0.
+    """
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout < float("inf")):
+        raise InvalidMessage(f"timeout must be seconds above 0, or None, got {timeout!r}")
 
 
 @attrs.frozen
@@ -19,9 +35,9 @@ class Call:
 
     content: str | None
     subject: str | None
-    type: MessageType | str | None
+    type: MessageType | TypeName | None
     images: Sequence[Image] = attrs.field()
-    content_type: ContentType | str
+    content_type: ContentType | ContentTypeName
     country_code: str
     sender: str | None
     reserve_at: datetime | None

@@ -1,10 +1,11 @@
 """Credentials and settings: frozen values, checked when they are built."""
 
 import hmac
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import NoReturn, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 import attrs
 from yarl import URL
@@ -94,24 +95,24 @@ class Timeouts:
             )
 
 
-def _member(kind: type[E], value: str) -> E:
+def _member(kind: type[E], value: str, name: str) -> E:
     try:
         return kind(value)
     except ValueError:
         allowed = ", ".join(repr(str(member)) for member in kind)
-        raise ConfigError(f"{value!r} is not one of {allowed}") from None
+        raise ConfigError(f"{name} must be one of {allowed}, got {value!r}") from None
 
 
-def _charset(value: str) -> Charset:
-    return _member(Charset, value)
+def _charset(value: Charset | Literal["cp949", "ks_x_1001"]) -> Charset:
+    return _member(Charset, value, "charset")
 
 
-def _unencodable(value: str) -> Unencodable:
-    return _member(Unencodable, value)
+def _unencodable(value: Unencodable | Literal["refuse", "replace", "drop"]) -> Unencodable:
+    return _member(Unencodable, value, "unencodable")
 
 
-def _too_long(value: str) -> TooLong:
-    return _member(TooLong, value)
+def _too_long(value: TooLong | Literal["refuse", "truncate"]) -> TooLong:
+    return _member(TooLong, value, "on_too_long")
 
 
 @attrs.frozen(kw_only=True)
@@ -155,8 +156,6 @@ class Settings:
     allow_insecure: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if self.base_url is not None:
-            _check_base_url(self.base_url, allow_insecure=self.allow_insecure)
         kinds: dict[str, tuple[type, ...]] = {
             "rate_limit": (RateLimit, type(None)),
             "timeouts": (Timeouts,),
@@ -166,8 +165,13 @@ class Settings:
             if not isinstance(getattr(self, name), allowed):
                 what = f"{allowed[0].__name__}{' or None' if len(allowed) > 1 else ''}"
                 raise ConfigError(f"{name} must be {what}, got {getattr(self, name)!r}")
+        for name in ("check_ad_label", "night_consent", "allow_insecure"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if type(self.max_in_flight) is not int or self.max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be 1 or more, got {self.max_in_flight!r}")
+        if self.base_url is not None:
+            _check_base_url(self.base_url, allow_insecure=self.allow_insecure)
         _check_number("linger", self.linger, above=-1e-9)
         if self.linger:
             raise ConfigError("linger is not built yet: 0 is the only value this release takes")
@@ -246,20 +250,24 @@ def _check_number(name: str, value: object, *, above: float) -> None:
         raise ConfigError(f"{name} must be finite and above {max(above, 0.0):g}, got {value!r}")
 
 
-def _check_base_url(text: str, *, allow_insecure: bool) -> None:
+def _check_base_url(text: object, *, allow_insecure: bool) -> None:
+    form = "base_url must be like 'https://host' or 'https://host:port', and nothing after that"
+    if not isinstance(text, str):
+        raise ConfigError(f"{form}; got {type(text).__name__}")
+    if "@" in text:
+        raise ConfigError(f"{form}: no user, no password")
+    if re.fullmatch(r"https?://[^\s/?#\\]+/?", text) is None:
+        raise ConfigError(f"{form}; got {text!r}")
     try:
         url = URL(text)
-    except (TypeError, ValueError) as cause:
-        raise ConfigError(f"base_url is no URL: {cause}") from cause
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigError("base_url must be like 'https://host', with nothing after the host")
-    if url.user or url.password or url.query_string or url.fragment or url.path not in {"", "/"}:
-        raise ConfigError(
-            "base_url must be scheme, host and port only: no user, path, query or fragment"
-        )
+        port = url.port
+    except ValueError as cause:
+        raise ConfigError(f"{form}; got {text!r}: {cause}") from cause
+    if not url.host or not port:
+        raise ConfigError(f"{form}; got {text!r}")
     if url.scheme == "http" and not allow_insecure and not _is_loopback(url.host):
         raise ConfigError(
-            f"base_url {url.scheme}://{url.host} is not encrypted; use https "
+            f"base_url {text} is not encrypted; use https "
             "(http is for loopback, or with allow_insecure=True)"
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 import attrs
 
@@ -18,7 +19,15 @@ __all__ = [
 ]
 
 
-class MessageType(StrEnum):
+class _AnyCase(StrEnum):
+    """The service's words, taken in any case, as it took them once itself."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls.__members__.get(value.upper()) if isinstance(value, str) else None
+
+
+class MessageType(_AnyCase):
     """What a message is billed and delivered as (SENS API: Send messages, `type`)."""
 
     SMS = "SMS"
@@ -29,7 +38,7 @@ class MessageType(StrEnum):
     """An LMS with pictures."""
 
 
-class ContentType(StrEnum):
+class ContentType(_AnyCase):
     """Whether a message is an advertisement (SENS API: Send messages, `contentType`)."""
 
     COMM = "COMM"
@@ -80,7 +89,9 @@ class Recipient:
         if self.subject is not None:
             parts.append(f"subject=<{len(str(self.subject))} characters>")
         if self.fields:
-            parts.append(f"fields=<{len(self.fields)}>")
+            given: object = self.fields
+            size = len(given) if isinstance(given, Mapping) else "?"
+            parts.append(f"fields=<{size}>")
         if self.key is not None:
             parts.append(f"key={self.key!r}")
         return f"Recipient({', '.join(parts)})"

@@ -249,6 +249,7 @@ class BulkReport:
         self.counts_by_type: Counter[MessageType] = Counter()
         self.stopped_by: SensError | None = None
         self._elapsed: Callable[[], float] = float
+        self._is_taken = False
         self._batches: list[OutcomeBatch] = []
         self._view: tuple[int, _OutcomeView] | None = None
 
@@ -266,7 +267,17 @@ class BulkReport:
 
     @contextmanager
     def timed(self, elapsed: Callable[[], float]) -> Iterator[None]:
-        """Measure a run: `elapsed` gives the seconds so far; the run does this."""
+        """Measure the one run it is for; the run does this.
+
+        Args:
+            elapsed: Gives the seconds so far.
+
+        Raises:
+            ValueError: It was given to another run before: places in the input would collide.
+        """
+        if self._is_taken:
+            raise ValueError("report was given to a run before; give an empty BulkReport()")
+        self._is_taken = True
         self._elapsed = elapsed
         try:
             yield

@@ -95,6 +95,8 @@ def _is_data_url(text: str) -> bool:
 def _read_text(text: str) -> bytes:
     if _is_data_url(text):
         return attachments.decode_data_url(text)
+    if text.startswith(("http://", "https://")):
+        raise InvalidAttachment("web addresses are not fetched; give a path, bytes or a data: URL")
     try:
         _check_size(_file_size(text), label(text))
         with Path(text).open("rb") as file:

@@ -6,13 +6,13 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import attrs
 
 from sens_async.attachment_cache import AttachmentCache, AttachmentStore
 from sens_async.attempt import Gateway
-from sens_async.calls import Call
+from sens_async.calls import Call, ContentTypeName, TypeName, check_timeout
 from sens_async.clock import Clock, SystemClock
 from sens_async.config import Credentials, Environment, Settings
 from sens_async.core.attachments import digest
@@ -171,9 +171,9 @@ class SensSession:
         content: str | None = None,
         *,
         subject: str | None = None,
-        type: MessageType | str | None = None,  # noqa: A002 - the service's word
+        type: MessageType | TypeName | None = None,  # noqa: A002 - the service's word
         images: Sequence[Image] = (),
-        content_type: ContentType | str = ContentType.COMM,
+        content_type: ContentType | ContentTypeName = ContentType.COMM,
         country_code: str = KOREA,
         sender: str | None = None,
         reserve_at: datetime | None = None,
@@ -211,6 +211,7 @@ class SensSession:
         background and its outcome logged.
         """
         self._check_usable()
+        check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         return await self._outbox.single(call, to).receipt(timeout)
 
@@ -220,14 +221,14 @@ class SensSession:
         content: str | None = None,
         *,
         subject: str | None = None,
-        type: MessageType | str | None = None,  # noqa: A002 - the service's word
+        type: MessageType | TypeName | None = None,  # noqa: A002 - the service's word
         images: Sequence[Image] = (),
-        content_type: ContentType | str = ContentType.COMM,
+        content_type: ContentType | ContentTypeName = ContentType.COMM,
         country_code: str = KOREA,
         sender: str | None = None,
         reserve_at: datetime | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a run that is over time still reports
-        duplicates: str = "skip",
+        duplicates: Literal["skip", "send"] = "skip",
         report: BulkReport | None = None,
     ) -> BulkReport:
         """Send to any number of people, in concurrent requests of at most 100.
@@ -254,6 +255,7 @@ class SensSession:
 
         Raises:
             TypeError: `recipients` is a single recipient, text or a mapping.
+            ValueError: `report` was given to another run before.
             InvalidMessage: The call itself is wrong; nothing was sent.
             Exception: Whatever the source raised, after what was in flight has ended.
 
@@ -261,6 +263,7 @@ class SensSession:
         wire finishes within `timeouts.total`; cancelled again, that is `UNKNOWN` at once.
         """
         self._check_usable()
+        check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         report = BulkReport() if report is None else report
         run = self._outbox.run(call, recipients, duplicates, report.add, takes_all=True)
@@ -280,14 +283,14 @@ class SensSession:
         content: str | None = None,
         *,
         subject: str | None = None,
-        type: MessageType | str | None = None,  # noqa: A002 - the service's word
+        type: MessageType | TypeName | None = None,  # noqa: A002 - the service's word
         images: Sequence[Image] = (),
-        content_type: ContentType | str = ContentType.COMM,
+        content_type: ContentType | ContentTypeName = ContentType.COMM,
         country_code: str = KOREA,
         sender: str | None = None,
         reserve_at: datetime | None = None,
         timeout: float | None = None,
-        duplicates: str = "skip",
+        duplicates: Literal["skip", "send"] = "skip",
     ) -> OutcomeStream:
         """Send to any number of people in flat memory, and iterate over outcomes as they come.
 
@@ -318,6 +321,7 @@ class SensSession:
             InvalidMessage: The call itself is wrong; nothing was sent.
         """
         self._check_usable()
+        check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         stream = OutcomeStream(max_unread=2 * self.settings.max_in_flight)
         run = self._outbox.run(call, recipients, duplicates, stream.add, room=stream.room)

@@ -210,7 +210,8 @@ class AiohttpTransport:
         url = self._urls.get(target)
         if url is None:
             url = URL(self._base_url + target, encoded=True)
-            if url.raw_path_qs != target or not target.isascii() or not target.isprintable():
+            is_visible = target.isascii() and target.isprintable() and " " not in target
+            if url.raw_path_qs != target or not is_visible:
                 raise ValueError(f"not a request target: {target!r}")
             if "?" not in target:  # few and used again; queries are many and are not
                 self._urls[target] = url
@@ -236,7 +237,8 @@ class AiohttpTransport:
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
     length = answer.content_length
-    if length is not None and length <= MAX_ANSWER_BYTES:
+    is_plain = hdrs.CONTENT_ENCODING not in answer.headers
+    if is_plain and length is not None and length <= MAX_ANSWER_BYTES:
         return await answer.read()
     content = bytearray()
     async for piece in answer.content.iter_any():

@@ -90,7 +90,7 @@ async def test_aiohttp_application_sends(emulator):
         bad = await client.post("/remind", data={"phone": "12"})
 
         assert good.status == 200
-        assert bad.status == 502
+        assert bad.status == 400
     assert len(emulator.admissions["01012345678"]) == 1
 
 
@@ -105,7 +105,7 @@ async def test_fastapi_application_sends(emulator):
             bad = await client.post("/remind/12")
 
     assert good.json()["request_id"] == emulator.admissions["01012345678"][0].request_id
-    assert bad.status_code == 502
+    assert bad.status_code == 400
 
 
 def test_two_commands_are_the_ones_that_are_tested():

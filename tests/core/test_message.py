@@ -41,7 +41,11 @@ def test_a_plain_call():
 @pytest.mark.parametrize(
     ("call", "kind", "text"),
     [
-        ({"sender": None}, ConfigError, r"no sender: give SensSession\(sender=\.\.\.\), SENS_SENDER"),
+        (
+            {"sender": None},
+            ConfigError,
+            r"no sender: give SensSession\(sender=\.\.\.\), SENS_SENDER",
+        ),
         ({"sender": "call me"}, ConfigError, "^sender "),
         ({"sender": "119"}, ConfigError, "^sender "),
         ({"sender": 212345678}, ConfigError, "^sender .*int"),
@@ -65,7 +69,7 @@ def test_a_plain_call():
         ({"subject": "가" * 21}, ContentTooLong, "subject takes 42 bytes, at most 40"),
         ({"subject": "😀"}, UnencodableText, "subject "),
         ({"type": "KAKAO"}, InvalidMessage, "type must be one of SMS, LMS, MMS, got 'KAKAO'"),
-        ({"type": "sms"}, InvalidMessage, "type must be one of SMS, LMS, MMS, got 'sms'"),
+        ({"type": "ems"}, InvalidMessage, "type must be one of SMS, LMS, MMS, got 'ems'"),
         ({"type": 5}, InvalidMessage, "type must be one of"),
         ({"content_type": "SPAM"}, InvalidMessage, "content_type must be one of COMM, AD, got"),
         ({"content_type": None}, InvalidMessage, "content_type must be one of COMM, AD, got None"),
@@ -198,7 +202,12 @@ def test_strict_charset_refuses_what_only_cp949_holds():
 
 @pytest.mark.parametrize(
     ("text", "limit", "kept", "size"),
-    [("가나다", 6, "가나다", 6), ("가나다", 5, "가나", 4), ("a가나", 4, "a가", 3), ("가", 1, "", 0)],
+    [
+        ("가나다", 6, "가나다", 6),
+        ("가나다", 5, "가나", 4),
+        ("a가나", 4, "a가", 3),
+        ("가", 1, "", 0),
+    ],
 )
 def test_truncated_text_and_its_true_size(text, limit, kept, size):
     assert Rules(on_too_long=TooLong.TRUNCATE).fit(text, limit, "content") == (kept, size)

@@ -106,9 +106,10 @@ def test_eight_digits_of_seoul_without_area_code_are_not_guessed_at():
         normalize("2345-6789")
 
 
-def test_two_numbers_in_short_are_not_taken_for_one():
-    with pytest.raises(InvalidRecipient, match=r"'/' at index 11"):
-        normalize("02-123-4567/8")
+@pytest.mark.parametrize("mark", "/~〜～")
+def test_two_numbers_in_short_are_not_taken_for_one(mark):
+    with pytest.raises(InvalidRecipient, match=f"'{mark}' at index 11"):
+        normalize(f"02-123-4567{mark}8")
 
 
 def test_a_name_in_the_number_column_is_pointed_at():

@@ -73,13 +73,13 @@ def test_targets_of_odd_service_ids(service_id, segment):
     ],
 )
 def test_a_service_id_that_would_lead_elsewhere_is_refused_by_name(service_id, named):
-    with pytest.raises(ConfigError, match=f"^service_id holds {named}, .*ncp:sms:kr:"):
+    with pytest.raises(ConfigError, match=rf"^service_id holds {named}, .*ncp:sms:kr:"):
         Service(service_id)
 
 
 @pytest.mark.parametrize("service_id", ["", " ", "\n", None, 5, b"svc"])
 def test_no_service_id_at_all_is_refused(service_id):
-    with pytest.raises(ConfigError, match="^service_id is empty; it looks like"):
+    with pytest.raises(ConfigError, match=r"^service_id is empty; it looks like"):
         Service(service_id)
 
 

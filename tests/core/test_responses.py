@@ -77,7 +77,27 @@ REFUSALS = {
     422: BadRequest,
 }
 FAILURES = [500, 501, 502, 503, 504, 520, 599, 600, 999]
-STRANGE = [100, 101, 200, 201, 203, 204, 206, 299, 402, 405, 406, 408, 409, 410, 418, 421, 425, 431, 451]
+STRANGE = [
+    100,
+    101,
+    200,
+    201,
+    203,
+    204,
+    206,
+    299,
+    402,
+    405,
+    406,
+    408,
+    409,
+    410,
+    418,
+    421,
+    425,
+    431,
+    451,
+]
 REDIRECTS = [300, 301, 302, 303, 304, 307, 308]
 every_body = pytest.mark.parametrize(
     "body",
@@ -202,9 +222,7 @@ def test_202_that_says_fail_leaves_open_what_happened():
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_an_upload_is_known_by_its_body(status):
-    answer = read_upload(
-        Response(status, b'{"fileId":"f","expireTime":"2025-11-27T10:12:47.520"}')
-    )
+    answer = read_upload(Response(status, b'{"fileId":"f","expireTime":"2025-11-27T10:12:47.520"}'))
     assert type(answer) is UploadAnswer
     assert answer.file_id == "f"
 
@@ -271,22 +289,25 @@ def test_an_answer_made_to_hurt_is_only_an_answer(status, body):
     assert isinstance(read_upload(Response(status, body)), UploadAnswer | SensError)
 
 
+WIRE_NAMES = [
+    "requestId", "requestTime", "statusCode", "statusName", "error", "errors", "errorCode",
+    "errorMessage", "message", "fileId", "expireTime",
+]  # fmt: skip
 json_bodies = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                "requestId requestTime statusCode statusName error errors errorCode "
-                "errorMessage message fileId expireTime".split()
-            ),
+            st.sampled_from(WIRE_NAMES),
             inner,
             max_size=5,
         )
     ),
     max_leaves=10,
 ).map(lambda value: json.dumps(value).encode())
-headers = st.none() | st.text(max_size=40) | st.sampled_from([NOW_AS_DATE, LATER_AS_DATE, "5", "-1"])
+headers = (
+    st.none() | st.text(max_size=40) | st.sampled_from([NOW_AS_DATE, LATER_AS_DATE, "5", "-1"])
+)
 answers = st.builds(
     Response,
     status=st.integers(100, 999) | st.sampled_from([202, 400, 401, 404, 429, 503]),

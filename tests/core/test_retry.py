@@ -123,9 +123,7 @@ def test_only_a_401_is_signed_again_and_only_if_the_clock_is_known_better(error,
     assert after(error, again=again) == Action(step)
 
 
-@pytest.mark.parametrize(
-    ("failed", "longest"), [(0, 0.1), (1, 0.2), (2, 0.4), (3, 0.8)]
-)
+@pytest.mark.parametrize(("failed", "longest"), [(0, 0.1), (1, 0.2), (2, 0.4), (3, 0.8)])
 @pytest.mark.parametrize("roll", [0.0, 0.25, 1.0])
 def test_connecting_again_waits_a_random_part_of_twice_as_long(failed, longest, roll):
     action = after(ConnectFailed(""), connect_failures=failed, roll=roll)
@@ -187,7 +185,7 @@ def test_what_the_answer_asks_for_is_waited_within_bounds(asked, delay, pauses):
     assert action == Action(Step.PAUSE, delay)
 
 
-errors = st.sampled_from(
+kinds = st.sampled_from(
     [
         ConnectFailed,
         RateLimited,
@@ -204,10 +202,14 @@ errors = st.sampled_from(
 )
 
 
+def failure(kind, sent, status):
+    error = kind("", may_have_been_sent=sent)
+    error.status = status
+    return error
+
+
 @given(
-    kind=errors,
-    sent=st.booleans(),
-    status=st.sampled_from([0, 400, 401, 413, 429, 503]),
+    error=st.builds(failure, kinds, st.booleans(), st.sampled_from([0, 400, 401, 413, 429, 503])),
     history=st.builds(
         History,
         recipients=st.integers(1, 100),
@@ -220,14 +222,12 @@ errors = st.sampled_from(
     again=st.booleans(),
     roll=st.floats(0, 1),
 )
-def test_laws_of_every_decision(kind, sent, status, history, retry_after, again, roll):
-    error = kind("", may_have_been_sent=sent)
-    error.status = status
+def test_laws_of_every_decision(error, history, retry_after, again, roll):
     attempt = Attempt(
         error=error, signed_at=0.0, is_worth_signing_again=again, retry_after=retry_after
     )
     action = decide(attempt, history, POLICY, roll)
-    assert (action.step is Step.LEAVE_UNKNOWN) == sent
+    assert (action.step is Step.LEAVE_UNKNOWN) == error.may_have_been_sent
     assert action.step is not Step.ACCEPT
     assert 0.0 <= action.delay <= POLICY.max_wait
     if action.step not in {Step.CONNECT_AGAIN, Step.PAUSE}:
@@ -245,6 +245,15 @@ def test_attempts_must_be_a_whole_number(value):
 def test_waits_must_be_seconds(name, value):
     with pytest.raises(ConfigError, match=f"{name} must be 0 or more seconds, got"):
         RetryPolicy(**{name: value})
+
+
+def test_defaults():
+    assert RetryPolicy() == RetryPolicy(
+        max_attempts=5, backoff=0.1, pause=1.0, max_wait=20.0, outage_pause=30.0
+    )
+    assert History() == History(
+        recipients=1, has_old_files=False, connect_failures=0, can_afford_retry=True, pauses=0
+    )
 
 
 def test_no_waiting_at_all_is_allowed():

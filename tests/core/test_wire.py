@@ -79,7 +79,7 @@ def test_a_request_id_that_is_no_text_is_not_made_one(request_id):
 
 
 def test_a_missing_request_id_is_named():
-    with pytest.raises(ValueError, match="not a SendAnswer.*requestId"):
+    with pytest.raises(ValueError, match=r"not a SendAnswer.*requestId"):
         read(orjson.dumps(without(ACCEPTED, "requestId")), SendAnswer)
 
 

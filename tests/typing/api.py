@@ -1,0 +1,336 @@
+"""The public API, used in every supported way. Never run: it must pass `mypy --strict`."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import assert_type
+from zoneinfo import ZoneInfo
+
+from sens_async import (
+    ApiError,
+    BadRequest,
+    BulkFailed,
+    BulkReport,
+    ConfigError,
+    ContentTooLong,
+    ContentType,
+    Credentials,
+    MessageType,
+    MissingField,
+    Outcome,
+    OutcomeBatch,
+    OutcomeState,
+    OutcomeStream,
+    RateLimit,
+    RateLimited,
+    Receipt,
+    Recipient,
+    RetryPolicy,
+    SensError,
+    SensSession,
+    Settings,
+    Timeouts,
+    UnencodableText,
+    UploadedFile,
+    measure,
+)
+from sens_async.attachment_cache import AttachmentStore
+from sens_async.clock import Clock
+from sens_async.core.requests import Request
+from sens_async.core.responses import Response
+from sens_async.flow.lanes import Lane
+from sens_async.flow.limiter import Limiter
+from sens_async.transport import Handover, Transport
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+def settings() -> Settings:
+    return Settings(
+        base_url="https://sens.apigw.gov-ntruss.com",
+        rate_limit=RateLimit(requests=50, recipients=2000, per=1),
+        max_in_flight=8,
+        linger=0.0,
+        timeouts=Timeouts(connect=3, total=20.0),
+        retry=RetryPolicy(max_attempts=3, backoff=0.2, pause=1, max_wait=10.0, outage_pause=30),
+        charset="ks_x_1001",
+        unencodable="replace",
+        on_too_long="truncate",
+        check_ad_label=False,
+        night_consent=True,
+        allow_insecure=False,
+    )
+
+
+def sessions() -> Iterator[SensSession]:
+    credentials = Credentials("access", "secret")
+    assert_type(credentials.access_key, str)
+    yield SensSession(credentials, service_id="ncp:sms:kr:1:demo")
+    yield SensSession(
+        Credentials(access_key="access", secret_key="secret"),
+        service_id="ncp:sms:kr:1:demo",
+        sender="02-1234-5678",
+        settings=Settings(rate_limit=None),
+    )
+    yield SensSession.from_env()
+    yield SensSession.from_env(service_id="svc", sender="0212345678", settings=settings())
+
+
+class EveryOther:
+    """A limiter of one's own."""
+
+    async def acquire(self, recipients: int, lane: Lane) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+
+
+class Store:
+    """A store of one's own."""
+
+    async def get(self, key: str) -> UploadedFile | None: ...
+    async def put(self, key: str, file: UploadedFile) -> None: ...
+    async def drop(self, key: str) -> None: ...
+    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
+
+class Wire:
+    """A transport of one's own."""
+
+    async def exchange(
+        self, request: Request, headers: Mapping[str, str], handover: Handover
+    ) -> Response:
+        return Response(202)
+
+    async def aclose(self) -> None: ...
+
+
+class Watch:
+    """A clock of one's own."""
+
+    def time(self) -> float:
+        return 0.0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+def parts_of_ones_own() -> SensSession:
+    limiter: Limiter = EveryOther()
+    store: AttachmentStore = Store()
+    transport: Transport = Wire()
+    clock: Clock = Watch()
+    return SensSession(
+        Credentials("access", "secret"),
+        service_id="svc",
+        limiter=limiter,
+        attachment_store=store,
+        transport=transport,
+        clock=clock,
+    )
+
+
+async def singly(sens: SensSession, file: UploadedFile) -> None:
+    receipt = await sens.send("010-1234-5678", "안녕하세요")
+    assert_type(receipt, Receipt)
+    assert_type(receipt.request_id, str)
+    assert_type(receipt.requested_at, datetime | None)
+    assert_type(receipt.number, str)
+    assert_type(receipt.type, MessageType)
+    assert_type(receipt.reserve_at, datetime | None)
+    assert_type(receipt.attempts, int)
+    await sens.send(Recipient("01012345678", fields={"이름": "김민수"}), "{이름}님")
+    await sens.send(Recipient("01012345678", content="직접"))
+    await sens.send(
+        "01012345678",
+        "안녕하세요",
+        subject="안내",
+        type="MMS",
+        images=["poster.jpg", Path("poster.jpg"), b"\xff\xd8", "data:image/jpeg;base64,", file],
+        content_type="AD",
+        country_code="82",
+        sender="15881234",
+        reserve_at=datetime(2030, 1, 1, 9, 0, tzinfo=SEOUL),
+        timeout=10,
+    )
+    await sens.send("4155552671", "hello", type=MessageType.SMS, country_code="1")
+    await sens.send("01012345678", "(광고)", content_type=ContentType.AD, timeout=1.5)
+    assert_type(await sens.upload("poster.jpg"), UploadedFile)
+    await sens.upload(b"\xff\xd8")
+    await sens.upload(Path("poster.jpg"))
+    assert_type(file.file_id, str)
+    assert_type(file.expires_at, datetime)
+
+
+async def numbers() -> AsyncIterator[str]:
+    yield "01012345678"
+
+
+async def people() -> AsyncIterator[Recipient]:
+    yield Recipient("01012345678", subject="제목", key="order-1")
+
+
+async def anybody() -> AsyncIterator[str | Recipient]:
+    yield "01012345678"
+    yield Recipient("01012345678")
+
+
+async def many(sens: SensSession) -> None:
+    report = await sens.send_many(["01012345678"], "안녕하세요")
+    assert_type(report, BulkReport)
+    strings: Sequence[str] = ("01012345678",)
+    recipients: list[Recipient] = [Recipient("01012345678")]
+    await sens.send_many(strings, "안녕하세요")
+    await sens.send_many(recipients, "안녕하세요")
+    await sens.send_many((number for number in strings), "안녕하세요")
+    await sens.send_many({"01012345678"}, "안녕하세요")
+    await sens.send_many(numbers(), "안녕하세요")
+    await sens.send_many(people())
+    await sens.send_many(anybody(), "안녕하세요", duplicates="send", report=BulkReport())
+    await sens.send_many(
+        recipients,
+        "{이름}님",
+        subject="{이름}님께",
+        type=None,
+        images=[],
+        content_type="COMM",
+        country_code="82",
+        sender=None,
+        reserve_at=None,
+        timeout=None,
+        duplicates="skip",
+        report=None,
+    )
+
+
+def reading(report: BulkReport) -> None:
+    assert_type(report.outcomes, Sequence[Outcome])
+    for view in (
+        report.accepted,
+        report.rejected,
+        report.skipped,
+        report.not_sent,
+        report.unknown,
+    ):
+        assert_type(view, Sequence[Outcome])
+    assert_type(report.outcomes[0], Outcome)
+    assert_type(report.counts[OutcomeState.ACCEPTED], int)
+    assert_type(report.counts_by_type[MessageType.SMS], int)
+    assert_type(report.request_ids, list[str])
+    assert_type(report.stopped_by, SensError | None)
+    assert_type(report.elapsed, float)
+    assert_type(len(report), int)
+    assert_type(report.recipients("NOT_SENT", OutcomeState.UNKNOWN), list[object])
+    report.raise_for_failures()
+
+
+def of_one(outcome: Outcome) -> None:
+    assert_type(outcome.index, int)
+    assert_type(outcome.recipient, object)
+    assert_type(outcome.key, str | None)
+    assert_type(outcome.number, str | None)
+    assert_type(outcome.state, OutcomeState)
+    assert_type(outcome.type, MessageType | None)
+    assert_type(outcome.request_id, str | None)
+    assert_type(outcome.error, SensError | None)
+    assert_type(outcome.attempts, int)
+    assert_type(outcome.attempted_at, datetime | None)
+    if outcome.state == "UNKNOWN" and outcome.error is not None:
+        assert_type(outcome.error.may_have_been_sent, bool)
+
+
+async def streaming(sens: SensSession) -> None:
+    async with sens.send_stream(numbers(), "안녕하세요", duplicates="send") as outcomes:
+        assert_type(outcomes, OutcomeStream)
+        async for outcome in outcomes:
+            assert_type(outcome, Outcome)
+            if outcome.state is OutcomeState.REJECTED:
+                outcomes.stop()
+        assert_type(outcomes.counts[OutcomeState.NOT_SENT], int)
+        assert_type(outcomes.stopped_by, SensError | None)
+    async with sens.send_stream(people()) as outcomes:
+        async for batch in outcomes.batches():
+            assert_type(batch, OutcomeBatch)
+            assert_type(batch.state, OutcomeState)
+            assert_type(batch[0], Outcome)
+            assert_type(batch[1:], list[Outcome])
+    stream = sens.send_stream(["01012345678"], "안녕하세요", subject="안내", images=[b"\xff\xd8"])
+    await stream.aclose()
+
+
+async def failing(sens: SensSession) -> None:
+    try:
+        await sens.send("01012345678", "안녕하세요")
+    except ContentTooLong as error:
+        assert_type(error.size_bytes, int)
+        assert_type(error.limit_bytes, int)
+        assert_type(error.field, str)
+    except UnencodableText as error:
+        assert_type(error.character, str)
+        assert_type(error.position, int)
+        assert_type(error.suggestion, str | None)
+    except MissingField as error:
+        assert_type(error.name, str)
+    except RateLimited as error:
+        assert_type(error.retry_after, float | None)
+    except ApiError as error:
+        assert_type(error.status, int)
+        assert_type(error.code, str | None)
+        assert_type(error.request_id, str | None)
+        assert_type(error.body_excerpt, str)
+    except (ConfigError, ValueError):
+        raise
+    except SensError as error:
+        assert_type(error.may_have_been_sent, bool)
+        assert_type(error.is_retryable, bool)
+        assert_type(error.outcome, Outcome | None)
+
+
+def grouped(report: BulkReport) -> None:
+    try:
+        report.raise_for_failures()
+    except BulkFailed as failed:
+        assert_type(failed.counts, tuple[int, ...])
+        for error in failed.exceptions:
+            assert isinstance(error, SensError)
+    try:
+        report.raise_for_failures()
+    except* BadRequest as group:
+        for refused in group.exceptions:
+            assert refused
+
+
+def measuring() -> None:
+    measured = measure("안녕", subject="안내", images=1, charset="cp949")
+    assert_type(measured.size_bytes, int)
+    assert_type(measured.subject_bytes, int)
+    assert_type(measured.type, MessageType | None)
+    assert_type(measured.limit_bytes, int)
+    assert_type(measured.fits, bool)
+    assert_type(measured.text, str)
+    assert_type(measured.cp949_only, tuple[str, ...])
+    for one in measured.unencodable:
+        assert_type(one.character, str)
+        assert_type(one.position, int)
+        assert_type(one.suggestion, str | None)
+
+
+async def lifetime(sens: SensSession) -> None:
+    async with sens as same:
+        assert_type(same, SensSession)
+    await sens.aclose()
+    await sens.aclose(timeout=5)
+    assert_type(sens.service_id, str)
+    assert_type(sens.sender, str | None)
+    assert_type(sens.settings, Settings)
+    for part in (sens.signer, sens.queue, sens.chunker, sens.attachments):
+        assert part
+
+
+def errors() -> Iterator[SensError]:
+    yield SensError("message")
+    yield ApiError("message", status=500, code="900", may_have_been_sent=True)
+    yield BulkFailed("message", [BadRequest("no")], counts=[3])
