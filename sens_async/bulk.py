@@ -141,9 +141,13 @@ class Run:
             if flight.withdraw():
                 task.cancel()
 
-    def abandon(self) -> None:
-        """End the run at once: what is on the wire becomes unknown."""
-        self.stop(RunStopped("the run was abandoned"), keep_taking=False)
+    def abandon(self, *, keep_taking: bool = False) -> None:
+        """End the run at once: what is on the wire becomes unknown.
+
+        Args:
+            keep_taking: See `stop`.
+        """
+        self.stop(RunStopped("the run was abandoned"), keep_taking=keep_taking)
         for worker in self._workers:
             worker.cancel()
 
@@ -174,7 +178,7 @@ class Run:
         while True:
             try:
                 if self._room is not None and self.stopped_by is None:
-                    await self._room()
+                    await self._wait_for(self._room)
                 batch = await self._intake.next()
             except asyncio.CancelledError:
                 self._called_back()
@@ -184,6 +188,16 @@ class Run:
                 stopped.__cause__ = self._intake.error
                 self.stop(stopped)
             return batch
+
+    async def _wait_for(self, room: Callable[[], Awaitable[None]]) -> None:
+        """Wait for room where a stop finds this worker, as it finds those with a batch."""
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        assert task is not None
+        self._flights[task] = Flight()
+        try:
+            await room()
+        finally:
+            del self._flights[task]
 
     async def _yield(self) -> None:
         """Let others run: a long list has many left when its run has stopped."""

@@ -176,6 +176,10 @@ class Dispatcher:
                 return Verdict(Step.STOP, None, without_traceback(error))
             flight.land()
             flight.signed_at = attempt.signed_at
+            if attempt.error is None:
+                self.budget.earn()
+                self.pauses.end(began)
+                return Verdict(Step.ACCEPT, attempt, None)
             history = History(
                 recipients=len(batch),
                 has_old_files=files.are_old(file_ids),
@@ -197,9 +201,6 @@ class Dispatcher:
                 case Step.SIGN_AGAIN:
                     pass
                 case _:
-                    if action.step is Step.ACCEPT:
-                        self.budget.earn()
-                        self.pauses.end(began)
                     return Verdict(action.step, attempt, attempt.error)
 
     async def ask(

@@ -54,6 +54,7 @@ class Outbox:
         self._runs: set[Run] = set()
         self._singles: set[Single] = set()
         self._has_warned = False
+        self._is_closed = False
 
     def single(self, call: Call, to: str | Recipient) -> Single:
         """Begin to send one message.
@@ -118,6 +119,8 @@ class Outbox:
             InvalidAttachment: A picture cannot be sent; nothing was begun.
         """
         await run.files.prepare()
+        if self._is_closed:
+            raise SessionClosed("the session was closed before the run began")
         driving = self._tasks.spawn(run.drive(timeout), "run")
         self._runs.add(run)
 
@@ -134,6 +137,7 @@ class Outbox:
         Args:
             timeout: Seconds after which it is given up, or None.
         """
+        self._is_closed = True
         closed = SessionClosed("the session was closed before this message's turn came")
         for run in tuple(self._runs):
             run.stop(closed, keep_taking=not run.has_async_source)
@@ -148,7 +152,7 @@ class Outbox:
     def abandon(self) -> None:
         """Give up what is on the wire: it becomes unknown."""
         for run in tuple(self._runs):
-            run.abandon()
+            run.abandon(keep_taking=not run.has_async_source)
         for single in tuple(self._singles):
             single.abandon()
 

@@ -1,9 +1,10 @@
 """One HTTP exchange: a request in, a complete answer or a classified failure out.
 
 Whether a failed send may have been accepted is decided here, from two witnesses. The body is a
-payload of ours that marks the moment its bytes are handed to the connection, and that can be
-withdrawn until then. A send is certainly not accepted only if that moment never came *and* the
-failure is one of connecting (or our own cancellation); anything else leaves it open.
+payload of ours that marks the moment its bytes are handed to the connection. It can be withdrawn
+until then, and withdraws itself from a kept-alive connection that is closing; a withdrawn payload
+is never written. A send is certainly not accepted only if that moment never came *and* the
+failure is one of connecting or follows from a withdrawal; anything else leaves it open.
 """
 
 import ssl
@@ -13,6 +14,7 @@ from typing import Protocol
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -104,6 +106,10 @@ class _Body(aiohttp.Payload):
         self._handover = handover
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        if isinstance(writer, StreamWriter) and (
+            writer.transport is None or writer.transport.is_closing()
+        ):
+            self._handover.withdraw()
         if self._handover.is_withdrawn:
             raise ConnectionAbortedError("withdrawn before it was sent")
         self._handover.begun = True
@@ -219,7 +225,7 @@ class AiohttpTransport:
 
     def _failure(self, cause: Exception, handover: Handover) -> TransportError:
         """Say what a failed exchange means for a send."""
-        if isinstance(cause, CONNECTING) and not handover.begun:
+        if (isinstance(cause, CONNECTING) or handover.is_withdrawn) and not handover.begun:
             hopeless = aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL
             return ConnectFailed(
                 f"could not connect to {self._base_url}: {_reason(cause)}",

@@ -178,6 +178,7 @@ def test_plain_http_is_for_loopback_unless_it_was_asked_for(given):
         "https://host?",
         "https://host#",
         "https://host/?",
+        "https://host:0",
         "https://host:99999",
         "https://host:port",
         " https://host",

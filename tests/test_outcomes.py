@@ -197,6 +197,14 @@ def test_elapsed_stands_still_after_the_run():
     assert report.elapsed == 5.0
 
 
+def test_a_report_is_for_one_run():
+    report = BulkReport()
+    with report.timed(float):
+        pass
+    with pytest.raises(ValueError, match="given to a run before"), report.timed(float):
+        pass
+
+
 def test_an_outcome_says_everything_of_one_recipient():
     outcome = a_report().outcomes[2]
     assert outcome.index == 2

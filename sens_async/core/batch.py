@@ -14,7 +14,7 @@ from sens_async.outcomes import OutcomeBatch
 __all__ = ["Batch", "Envelope"]
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Envelope:
     """What all recipients of one request have in common (SENS API: Send messages).
 

@@ -168,14 +168,17 @@ class Chunking:
         recipients the chance that any two collide is about one in thirty million.
         """
         has_texts = rows.texts is not None or rows.titles is not None
-        texts, titles = rows.texts_of(self._message), rows.titles_of(self._message)
         if has_texts and self._message.text is None:
-            return list(map(hash, zip(rows.numbers, texts, titles, strict=True)))
+            told = [rows.numbers, rows.texts_of(self._message)]
+            if rows.titles is not None or self._message.title is not None:
+                told.append(rows.titles_of(self._message))
+            return list(map(hash, zip(*told, strict=True)))
         keys: list[int | str] = (
             list(map(int, rows.numbers)) if self._is_korean else list(rows.numbers)
         )
         if has_texts:
             call = self._message.text, self._message.title or ""
+            texts, titles = rows.texts_of(self._message), rows.titles_of(self._message)
             for row, told in enumerate(zip(texts, titles, strict=True)):
                 if told != call:
                     keys[row] = hash((rows.numbers[row], *told))
@@ -183,9 +186,11 @@ class Chunking:
 
     def _place(self, envelope: Envelope, rows: Rows, now: float) -> None:
         requests = self._open.setdefault(envelope, [])
-        if len(set(rows.numbers)) < len(rows) or any(
-            not request.numbers.isdisjoint(rows.numbers) for request in requests
-        ):
+        is_unique = len(set(rows.numbers)) == len(rows)
+        if is_unique and not requests and len(rows) == MESSAGES_PER_REQUEST:
+            self._full.append(self._batch(envelope, rows))
+            return
+        if not is_unique or any(not r.numbers.isdisjoint(rows.numbers) for r in requests):
             for row in range(len(rows)):
                 self._place_one(envelope, requests, rows.cut(row, row + 1), now)
             return
@@ -205,7 +210,7 @@ class Chunking:
         request = next((r for r in requests if number not in r.numbers), None)
         if request is None:
             if len(requests) == _SHELF:
-                self._full.append(self._batch(envelope, requests.pop(0)))
+                self._full.append(self._filled(envelope, requests.pop(0)))
             request = _Request(now)
             requests.append(request)
         request.add(row)
@@ -216,13 +221,13 @@ class Chunking:
     ) -> None:
         if len(request) == MESSAGES_PER_REQUEST:
             requests.remove(request)
-            self._full.append(self._batch(envelope, request))
+            self._full.append(self._filled(envelope, request))
 
     def _take(self, is_wanted: Callable[[_Request], bool]) -> list[Batch]:
         taken: list[Batch] = []
         for envelope, requests in self._open.items():
             wanted = [request for request in requests if is_wanted(request)]
-            taken.extend(self._batch(envelope, request) for request in wanted)
+            taken.extend(self._filled(envelope, request) for request in wanted)
             requests[:] = [request for request in requests if request not in wanted]
         return taken
 
@@ -242,9 +247,11 @@ class Chunking:
             )
         return envelope
 
-    def _batch(self, envelope: Envelope, request: _Request) -> Batch:
+    def _filled(self, envelope: Envelope, request: _Request) -> Batch:
+        return self._batch(envelope, Rows.join(request.rows, self._message))
+
+    def _batch(self, envelope: Envelope, rows: Rows) -> Batch:
         message = self._message
-        rows = Rows.join(request.rows, message)
         return Batch(
             envelope,
             rows.indexes,

@@ -6,6 +6,7 @@ by recipient, to name the culprits; the others go on together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import attrs
@@ -20,6 +21,8 @@ from sens_async.models import ContentType, MessageType, OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 
 __all__ = ["Composer", "Group"]
+
+_PICK = {field: attrgetter(field) for field in ("content", "subject")}
 
 
 class Group(NamedTuple):
@@ -118,9 +121,9 @@ class Composer:
         return rows
 
     def _render(self, rows: Rows, field: str, template: Template | None, *, has_own: bool) -> Rows:
-        if template is not None and not has_own:
-            fields = [item.fields for item in rows.items if type(item) is Recipient]
-            if len(fields) == len(rows) and set(map(type, fields)) == {dict}:
+        if template is not None and not has_own and set(map(type, rows.items)) == {Recipient}:
+            fields = [item.fields for item in rows.items]  # type: ignore[attr-defined]
+            if set(map(type, fields)) == {dict}:
                 texts = template.render_all(fields)
                 if texts is not None:
                     return rows.with_column(field, texts)
@@ -128,12 +131,13 @@ class Composer:
 
     def _fit(self, rows: Rows, field: str, texts: Sequence[str], limit_bytes: int) -> Rows:
         sizes = encode_all(texts, charset=self._charset)
-        if sizes is None or max(sizes, default=0) > limit_bytes or not _are_filled(field, texts):
+        is_filled = field == "subject" or all(map(str.strip, texts))
+        if sizes is None or max(sizes, default=0) > limit_bytes or not is_filled:
             rules = self._message.rules
 
             def fit(row: int) -> str:
                 text, _ = rules.fit(texts[row], limit_bytes, field)
-                if not _are_filled(field, [text]):
+                if field == "content" and not text.strip():
                     raise InvalidMessage("content is empty")
                 return text
 
@@ -231,13 +235,12 @@ class Composer:
 
 def _has_own(rows: Rows, field: str) -> bool:
     """Whether anybody brings a `content` or `subject` of their own."""
-    own = [getattr(item, field, None) for item in rows.items]
+    pick = _PICK[field]
+    if set(map(type, rows.items)) == {Recipient}:
+        own = list(map(pick, rows.items))
+    else:
+        own = [pick(item) for item in rows.items if isinstance(item, Recipient)]
     return own.count(None) < len(own) and (field == "content" or any(own))
-
-
-def _are_filled(field: str, texts: Sequence[str]) -> bool:
-    """Whether no content is blank; a subject may be."""
-    return field == "subject" or all(map(str.strip, texts))
 
 
 def _text_of(item: object, field: str, template: Template | None) -> str:

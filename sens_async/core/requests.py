@@ -134,7 +134,7 @@ def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]])
             default, which is not repeated.
     """
     texts, default = own.get("content", ((), ""))
-    if len(own) == 1 and texts and texts[0] == default and default not in texts[1:]:
+    if len(own) == 1 and texts and texts[0] == default and len(set(texts)) == len(texts):
         messages = _all_worded(numbers, texts)
         if messages is not None:
             return messages
