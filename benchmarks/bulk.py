@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
+
 from sens_async import Credentials, Recipient, SensSession, Settings
 from sens_async.core.chunking import Chunker
 from sens_async.core.message import Message, Rules

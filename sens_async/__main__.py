@@ -1,5 +1,6 @@
 """`python -m sens_async`, and the `sens` command."""
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -7,6 +8,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command, or say how to install it."""
+    # A terminal in CP949 lacks an emoji; that must not end a run whose messages are out.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         from sens_async.cli.main import app  # noqa: PLC0415 - its packages are an extra
     except ModuleNotFoundError as error:

@@ -327,7 +327,7 @@ class AttachmentCache:
                 file = await self._uploads.do(name, upload)
                 if _lasts(file, now, needed_until):
                     return file
-        assert file is not None  # noqa: S101 - for mypy: there is always a name
+        assert file is not None
         if needed_until is not None and file.expires_at <= needed_until:
             raise _expires_too_early(file, needed_until)
         return file

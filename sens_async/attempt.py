@@ -85,13 +85,13 @@ class Gateway:
                 been sent.
             timestamp_ms: Signature time; None for now.
         """
-        began = self.clock.time() + self.signer.offset
+        if timestamp_ms is None:
+            timestamp_ms = self.signer.timestamp(self.clock.time())
         try:
             request = Request("POST", self.service.messages, body)
             done = await self.exchange(request, handover, timestamp_ms=timestamp_ms)
         except TransportError as error:
-            signed_at = began if timestamp_ms is None else timestamp_ms / 1000
-            return Attempt(error=without_traceback(error), signed_at=signed_at)
+            return Attempt(error=without_traceback(error), signed_at=timestamp_ms / 1000)
         answer = read_send(done.response)
         if isinstance(answer, SensError):
             return Attempt(

@@ -245,8 +245,8 @@ class SensSession:
             sender: See `send`.
             reserve_at: See `send`; checked again for each request.
             timeout: Seconds after which the run stops; None for never.
-            duplicates: "skip" to send the same text to the same number once, at up to 70 bytes
-                of memory a recipient; "send" to send it again.
+            duplicates: "skip" to send the same text to the same number once, at 60 to
+                85 bytes of memory a recipient; "send" to send it again.
             report: An empty report to fill while the run goes on. It is complete whatever
                 exception leaves this call.
 

@@ -180,6 +180,8 @@ class AiohttpTransport:
                 "an answer came to a request that was never marked as sent: with this version of "
                 "aiohttp it cannot be proved what was not sent; please report it"
             )
+        if answer.status < 300:
+            return Response(answer.status, content)
         return Response(
             answer.status,
             content,

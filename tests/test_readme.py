@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
+
 from sens_async.emulator import Emulator
 
 README = Path(__file__).parents[1] / "README.md"

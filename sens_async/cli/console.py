@@ -1,7 +1,9 @@
 """How the command speaks: colours, figures, and Korean beside English."""
 
+import re
 import sys
 from collections.abc import Mapping
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -10,7 +12,18 @@ from rich.theme import Theme
 from sens_async.core.phone import mask
 from sens_async.models import OutcomeState
 
-__all__ = ["LABELS", "STYLES", "count", "label", "make_console", "mask", "rate", "seconds", "size"]
+__all__ = [
+    "LABELS",
+    "STYLES",
+    "WARNING",
+    "count",
+    "label",
+    "make_console",
+    "mask",
+    "rate",
+    "seconds",
+    "size",
+]
 
 _THEME = Theme({
     "brand": "bold #03c75a",
@@ -36,17 +49,41 @@ LABELS: Mapping[OutcomeState, tuple[str, str]] = {
 STYLES: Mapping[OutcomeState, str] = {state: state.value.lower() for state in OutcomeState}
 """Names of the theme's styles."""
 
+WARNING = "[rejected]warning 경고[/]"
+"""Begins what a person should know and that stops nothing."""
+
+_UNLIMITED = 10_000
+_trailing_spaces = re.compile(" +$", re.MULTILINE)
+
+
+class _Trimmed:
+    """A stream whose lines lose the spaces at their ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(_trailing_spaces.sub("", text))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
 
 def make_console(*, to_stderr: bool = False) -> Console:
     """A console on standard output or error.
 
-    Off a terminal it is 100 columns wide and colourless, whatever the environment says of
-    columns, so that a log reads like the screen did.
+    Off a terminal its lines have any length and no colours, whatever the environment says of
+    columns: nothing is folded or padded in a log.
     """
     stream = sys.stderr if to_stderr else sys.stdout
-    width = None if stream.isatty() else 100
+    is_terminal = stream.isatty()
     return Console(
-        file=stream, theme=_THEME, highlight=False, width=width, emoji=False, markup=True
+        file=stream if is_terminal else cast("IO[str]", _Trimmed(stream)),
+        theme=_THEME,
+        highlight=False,
+        width=None if is_terminal else _UNLIMITED,
+        emoji=False,
+        markup=True,
     )
 
 

@@ -149,7 +149,8 @@ def read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[in
         delimiter: One character.
 
     Yields:
-        The line on which the record starts, from 1, and its cells. Empty lines are left out.
+        The record's row as a spreadsheet counts them, from 1, and its cells. Empty rows are
+        counted and left out.
 
     Raises:
         InvalidTable: A character or a quote is broken.
@@ -158,9 +159,9 @@ def read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[in
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         line = 1
         try:
-            for cells in reader:
+            for row, cells in enumerate(reader, 1):
                 if any(map(str.strip, cells)):
-                    yield line, cells
+                    yield row, cells
                 line = reader.line_num + 1
         except csv.Error as error:
             raise InvalidTable(

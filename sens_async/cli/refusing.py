@@ -1,4 +1,4 @@
-"""Errors of the library and of lists, told as usage errors."""
+"""Errors of the library and of lists, told as usage errors in the command's words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,27 @@ from sens_async.errors import ConfigError, InvalidMessage
 
 __all__ = ["refusing"]
 
+_WORDS = (
+    (", or with allow_insecure=True", ""),
+    (" (night_consent=True)", ""),
+    ("base_url", "SENS_BASE_URL"),
+    ("reserve_at", "--reserve-at"),
+    ("country_code", "--country-code"),
+    ("give images", "give --image"),
+    ("leave type to us", "leave out --type"),
+)
+"""What the library calls things, and what the command does."""
+
 
 @contextmanager
 def refusing() -> Iterator[None]:
     """Turn what the caller of the command can mend into a usage error (exit code 2)."""
     try:
         yield
-    except (ConfigError, InvalidMessage, InvalidOutput, InvalidTable) as error:
+    except (InvalidOutput, InvalidTable) as error:
         raise typer.BadParameter(str(error)) from error
+    except (ConfigError, InvalidMessage) as error:
+        text = str(error)
+        for library, command in _WORDS:
+            text = text.replace(library, command)
+        raise typer.BadParameter(text) from error

@@ -37,12 +37,12 @@ class Row(NamedTuple):
     """One recipient of a list.
 
     Attributes:
-        line: Where it starts in the file, from 1.
+        place: Its row as a spreadsheet counts them: from 1, with the header and empty rows.
         cells: What the row says, without columns of our own.
         recipient: The same, ready to be sent to.
     """
 
-    line: int
+    place: int
     cells: list[str]
     recipient: Recipient
 
@@ -57,7 +57,7 @@ class Table:
         number_column: Index of the phone numbers.
         key_column: Index of the caller's own ids, or None.
         size: How many rows there are.
-        overlong: Line of the first row that has more cells than the header, or None.
+        overlong: Place of the first row that has more cells than the header, or None.
         encoding: The file's, or "" for numbers that were given.
         delimiter: Likewise.
         has_header: Whether the names come from the file.
@@ -79,11 +79,16 @@ class Table:
         """Make a list of one column out of numbers."""
 
         def records() -> Iterator[tuple[int, list[str]]]:
-            return ((line, [number]) for line, number in enumerate(numbers, 1))
+            return ((place, [number]) for place, number in enumerate(numbers, 1))
 
         return cls(
             name="numbers", header=("to",), number_column=0, size=len(numbers), records=records
         )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What a text can name; nothing where numbers were given."""
+        return tuple(filter(None, self.header)) if self.encoding else ()
 
     def rows(self) -> Iterator[Row]:
         """Read the list from its beginning.
@@ -91,15 +96,15 @@ class Table:
         Raises:
             InvalidTable: The file is not what it was when it was opened.
         """
-        fields = [(index, name) for index, name in enumerate(self.header) if name]
-        for line, cells in self._records():
+        fields = [(self.header.index(name), name) for name in self.fields]
+        for place, cells in self._records():
             size = len(cells)
             recipient = Recipient(
                 cells[self.number_column].strip() if self.number_column < size else "",
                 fields={name: cells[index] for index, name in fields if index < size},
                 key=self._key(cells),
             )
-            yield Row(line, cells, recipient)
+            yield Row(place, cells, recipient)
 
     def _key(self, cells: Sequence[str]) -> str | None:
         if self.key_column is None or self.key_column >= len(cells):
@@ -199,16 +204,16 @@ class _Layout:
         if not own:
             yield from self._rows()
             return
-        for line, cells in self._rows():
-            yield line, [unescape(cell) for i, cell in enumerate(cells) if i not in own]
+        for place, cells in self._rows():
+            yield place, [unescape(cell) for i, cell in enumerate(cells) if i not in own]
 
     def _scan(self) -> tuple[int, int, int | None]:
-        """Rows, the widest one's cells, and the first line with more cells than the header."""
+        """Rows, the widest one's cells, and the first place with more cells than the header."""
         size, widest, overlong, names = 0, len(self.names), None, len(self.names)
-        for line, cells in self._rows():
+        for place, cells in self._rows():
             size += 1
             if len(cells) > names and any(cells[names:]):
-                overlong = overlong or line
+                overlong = overlong or place
                 widest = max(widest, len(cells))
         return size, widest, overlong
 

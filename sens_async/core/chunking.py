@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sens_async.core.batch import Batch, Envelope
 from sens_async.core.composing import Composer, Group
-from sens_async.core.content import encode_all, limit_of
+from sens_async.core.content import limit_of
 from sens_async.core.message import KOREA, Message, Rules
 from sens_async.core.phone import mask
 from sens_async.core.requests import MESSAGES_PER_REQUEST
@@ -53,7 +53,8 @@ class Chunker:
         Args:
             message: What they are sent.
             skip_duplicates: Whether a number that comes again with the same final text is left
-                out. Costs at most 70 bytes a recipient until the run's end.
+                out. Costs 60 to 85 bytes a recipient until the run's end (a set of integers, which
+                doubles when it is three fifths full).
         """
         return Chunking(message, skip_duplicates=skip_duplicates)
 
@@ -169,10 +170,10 @@ class Chunking:
         """
         has_texts = rows.texts is not None or rows.titles is not None
         if has_texts and self._message.text is None:
-            told = [rows.numbers, rows.texts_of(self._message)]
+            columns: list[Sequence[str]] = [rows.numbers, rows.texts_of(self._message)]
             if rows.titles is not None or self._message.title is not None:
-                told.append(rows.titles_of(self._message))
-            return list(map(hash, zip(*told, strict=True)))
+                columns.append(rows.titles_of(self._message))
+            return list(map(hash, zip(*columns, strict=True)))
         keys: list[int | str] = (
             list(map(int, rows.numbers)) if self._is_korean else list(rows.numbers)
         )
@@ -265,8 +266,5 @@ class Chunking:
 
     def _default_text(self, envelope: Envelope) -> str | None:
         """Give the call's own text if a request of this type can hold it as its default."""
-        text = self._message.text
-        if text is None:
-            return None
-        (size,) = encode_all([text], charset=self._message.rules.charset) or [0]
-        return text if size <= limit_of(envelope.type) else None
+        message = self._message
+        return message.text if message.text_bytes <= limit_of(envelope.type) else None

@@ -58,8 +58,7 @@ class Composer:
         if message.text is not None:
             self._look_for_cp949_only([message.text])
             if message.subject is None or message.title is not None:
-                (size,) = encode_all([message.text], charset=self._charset) or [0]
-                self._shared = self._kind(size, bool(message.title))
+                self._shared = self._kind(message.text_bytes, bool(message.title))
 
     def compose(self, items: Sequence[object]) -> list[Group]:
         """Compose the messages of the next recipients, in order.
@@ -167,7 +166,7 @@ class Composer:
         if rows.sizes is None:
             if self._shared is not None and rows.titles is None:
                 return [Group(*self._shared, rows)]
-            sizes = encode_all([message.text or ""], charset=self._charset) or [0]
+            sizes = [message.text_bytes]
         else:
             sizes = rows.sizes
         if len(titled) == 1 and max(sizes) <= SMS_LIMIT:

@@ -73,7 +73,7 @@ class Measurement:
         cp949_only: Characters that CP949 has and KS X 1001 lacks, each once.
     """
 
-    text: str
+    text: str = attrs.field(repr=lambda text: f"<{len(text)} characters>")
     size_bytes: int
     subject_bytes: int
     type: MessageType | None

@@ -80,6 +80,7 @@ class Message:
         content: The call's text, or None if every recipient brings one.
         subject: The call's subject, or None.
         text: The content as it will go out, where it has no fields; else None.
+        text_bytes: What `text` takes; 0 where that is None.
         title: The subject as it will go out, where it has no fields; else None.
         type: As the caller gave it, or None to choose for each recipient.
         content_type: Advertisement or not.
@@ -93,6 +94,7 @@ class Message:
     content: Template | None
     subject: Template | None
     text: str | None
+    text_bytes: int
     title: str | None
     type: MessageType | None
     content_type: ContentType
@@ -134,6 +136,7 @@ class Message:
             content=body,
             subject=head,
             text=None,
+            text_bytes=0,
             title=None,
             type=kind,
             content_type=_member(ContentType, content_type, "content_type"),
@@ -173,10 +176,10 @@ class Message:
         if self.reservation is not None:
             self.reservation.check_lead(now)
         if self.content_type is ContentType.AD and not self.rules.night_consent:
-            at = self.reservation.at if self.reservation else from_epoch(now)
+            at = self.reservation.at.astimezone(KST) if self.reservation else from_epoch(now)
             if is_night(at):
                 raise AdRuleViolated(
-                    f"an advertisement would go out at {at.astimezone(KST):%H:%M}, between 21:00 and 08:00 (KST); "
+                    f"an advertisement would go out at {at:%H:%M}, between 21:00 and 08:00 (KST); "
                     "that needs the recipients' separate consent (night_consent=True)"
                 )
 
@@ -191,17 +194,18 @@ class Message:
     def _with_literals(self) -> "Message":
         """Check and fit what is the same for everybody: now, not once for each recipient."""
         title = text = None
+        text_bytes = 0
         if self.subject is not None and self.subject.is_literal:
             title, _ = self.rules.fit(self.subject.literal, SUBJECT_LIMIT, "subject")
         if self.content is not None and self.content.is_literal:
-            text, _ = self.rules.fit(self.content.literal, self.longest, "content")
+            text, text_bytes = self.rules.fit(self.content.literal, self.longest, "content")
             if not text.strip():
                 raise InvalidMessage("content is empty")
             if self.subject is None or title is not None:
                 error = self.ad_label_error(title, text)
                 if error is not None:
                     raise error
-        return attrs.evolve(self, text=text, title=title)
+        return attrs.evolve(self, text=text, text_bytes=text_bytes, title=title)
 
 
 def _template(text: str | None, field: str) -> Template | None:

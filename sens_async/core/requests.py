@@ -147,9 +147,9 @@ def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]])
 
 
 def _all_worded(numbers: Sequence[str], texts: Sequence[str]) -> bytes | None:
-    """Encode recipients of whom all but the first have a text of their own.
+    r"""Encode recipients of whom all but the first have a text of their own.
 
-    All texts are escaped in one go, joined by NULs, which JSON writes as `\\u0000`.
+    All texts are escaped in one go, joined by NULs, which JSON writes as `\u0000`.
 
     Returns:
         The messages, or None if a text holds a NUL or what looks like one when escaped.

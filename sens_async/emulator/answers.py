@@ -57,7 +57,7 @@ class Answer:
     headers: Mapping[str, str] = attrs.field(factory=dict)
 
 
-class Refused(Exception):  # noqa: N818 - an outcome of the rules, never seen by users
+class Refused(Exception):
     """The request is not taken.
 
     Attributes:

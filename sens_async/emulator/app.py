@@ -149,7 +149,7 @@ class Site:
     async def _wait(self, what: Awaitable[None]) -> None:
         """Wait in a place where `reset` and `aclose` find the request."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a handler runs in a task
+        assert task is not None
         self._waiting.add(task)
         try:
             await what

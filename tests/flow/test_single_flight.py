@@ -131,7 +131,7 @@ async def test_each_waiter_gets_a_copy_of_the_error_with_its_cause(flights):
 
 
 async def test_an_error_that_cannot_be_copied_is_raised_itself(flights):
-    class Awkward(Exception):  # noqa: N818
+    class Awkward(Exception):
         def __init__(self, one, two):
             super().__init__(one)
 

@@ -1,0 +1,26 @@
+"""What `--json` prints."""
+
+import codecs
+import json
+import sys
+
+from sens_async.errors import SensError
+
+__all__ = ["error_document", "print_document"]
+
+
+def error_document(error: SensError) -> dict[str, object]:
+    """An error for machines."""
+    document: dict[str, object] = {"error": type(error).__name__, "message": str(error)}
+    for name in ("status", "code"):
+        if value := getattr(error, name, None):
+            document[name] = value
+    return document
+
+
+def print_document(document: object) -> None:
+    """Print one JSON document on standard output, in ASCII unless that is UTF-8."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    is_utf8 = codecs.lookup(encoding).name == "utf-8"
+    json.dump(document, sys.stdout, ensure_ascii=not is_utf8, indent=2)
+    sys.stdout.write("\n")
