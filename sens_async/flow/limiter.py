@@ -92,7 +92,7 @@ class GcraLimiter:
         """
         if self._is_closed:
             raise _closed()
-        if self._timer is None and not self._gcra.grant(self._clock.monotonic(), recipients):
+        if self.acquire_now(recipients):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lanes[lane].append((turn, recipients))
@@ -107,6 +107,12 @@ class GcraLimiter:
                 self._gcra.take_back(recipients)
             self._serve()
             raise
+
+    def acquire_now(self, recipients: int) -> bool:
+        """Take a turn if one is due and nobody waits; False if `acquire` would wait or raise."""
+        if self._is_closed or self._timer is not None:
+            return False
+        return not self._gcra.grant(self._clock.monotonic(), recipients)
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for `seconds` from now; never shortens an earlier pause."""

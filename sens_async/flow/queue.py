@@ -14,7 +14,7 @@ from typing import cast
 
 from sens_async.errors import SessionClosed
 from sens_async.flow.lanes import Lane, Turns
-from sens_async.flow.limiter import Limiter
+from sens_async.flow.limiter import GcraLimiter, Limiter
 
 __all__ = ["RESERVE", "RequestQueue", "Slot"]
 
@@ -37,6 +37,7 @@ class RequestQueue:
 
     def __init__(self, limiter: Limiter, *, max_in_flight: int, reserve: int = RESERVE) -> None:
         self._limiter = limiter
+        self._own = limiter if isinstance(limiter, GcraLimiter) else None
         self._max_bulk = max_in_flight
         self._capacity = max_in_flight + reserve
         self._held = 0
@@ -119,6 +120,8 @@ class RequestQueue:
         """
         if self._is_closed:
             raise _closed()
+        if self._own is not None and self._own.acquire_now(recipients):
+            return
         task = cast("asyncio.Task[object]", asyncio.current_task())
         cancelling = task.cancelling()
         self._pacing.add(task)
