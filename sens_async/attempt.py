@@ -52,12 +52,19 @@ class Gateway:
 
         Raises:
             TransportError: No complete answer was read.
+            Exception: What no transport should raise; the handover counts as begun then.
         """
         signer = self.signer
         began = self.clock.monotonic()
         timestamp = signer.timestamp(self.clock.time()) if timestamp_ms is None else timestamp_ms
         headers = signer.headers(request.method, request.target, timestamp)
-        response = await self.transport.exchange(request, headers, handover)
+        try:
+            response = await self.transport.exchange(request, headers, handover)
+        except TransportError:
+            raise
+        except Exception:
+            handover.begun = True  # whatever this is, it proves nothing
+            raise
         if response.status < 300:
             return Exchange(response, timestamp / 1000, False, None)
         now = self.clock.time()

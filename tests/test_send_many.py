@@ -11,6 +11,7 @@ from session_helpers import OPEN, StepCounter, Taken, check, jpeg, numbers, of_e
 from sens_async import (
     BulkFailed,
     BulkReport,
+    Credentials,
     DuplicateRecipient,
     InvalidMessage,
     InvalidRecipient,
@@ -21,6 +22,7 @@ from sens_async import (
     Recipient,
     RunStopped,
     SendTimeout,
+    SensSession,
     Settings,
     Timeouts,
 )
@@ -739,3 +741,28 @@ async def test_recipients_may_be_what_is_limited(emulator):
         report = await sens.send_many(numbers(5000), "안녕")
 
     assert report.elapsed == pytest.approx(10, abs=0.5)
+
+
+class _Broken:
+    """A transport with a bug that shows after the bytes may have left."""
+
+    async def exchange(self, request, headers, handover):
+        raise KeyError("a bug")
+
+    async def aclose(self):
+        pass
+
+
+async def test_a_bug_in_a_transport_is_raised_and_leaves_nobody_not_sent_by_mistake(clock):
+    report = BulkReport()
+    keys = Credentials("KEY", "secret")
+    async with SensSession(
+        keys, service_id="svc", sender="0200000000", transport=_Broken(), clock=clock
+    ) as sens:
+        with pytest.raises(KeyError, match="a bug"):
+            await sens.send_many(numbers(450), "안녕", report=report)
+
+    met_it = [outcome for outcome in report.outcomes if outcome.attempts]
+    assert met_it
+    assert all(outcome.state is OutcomeState.UNKNOWN for outcome in met_it)
+    assert len(report) == 450
