@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from sens_async.cli.console import make_console
+from sens_async.cli.console import WARNING, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,17 +34,21 @@ def check(
     Exits with 0 if it can be sent as it is, else with 1.
     """
     # The library is heavy; help must not wait for it.
-    from sens_async.cli.summary import print_document  # noqa: PLC0415
+    from sens_async.cli.documents import print_document  # noqa: PLC0415
     from sens_async.core.content import measure  # noqa: PLC0415
 
     if (text is None) == (file is None):
         raise typer.BadParameter("give either a text or --file")
-    measured = measure(_read(file) if text is None else text, subject=subject, images=images)
-    can_be_sent = measured.fits and not measured.unencodable
+    text = _read(file) if text is None else text
+    measured = measure(text, subject=subject, images=images)
+    can_be_sent = measured.fits and not measured.unencodable and bool(text.strip())
     if json:
-        print_document(_document(measured))
+        print_document(_document(measured, can_be_sent))
     else:
-        _show(make_console(), measured)
+        console = make_console()
+        _show(console, measured)
+        if not text.strip():
+            console.print("[rejected]empty 내용 없음[/]  SENS takes no message without a text")
     raise typer.Exit(int(not can_be_sent))
 
 
@@ -74,20 +79,21 @@ def _show(console: "Console", measured: "Measurement") -> None:
         advice = {None: "no likeness 대체 없음", "": "delete it 삭제"}.get(
             character.suggestion, f"write {character.suggestion!r} 대체"
         )
+        shown = escape(repr(character.character))
         console.print(
-            f"[rejected]cannot be encoded 표현 불가[/]  {character.character!a} {name.lower()} "
+            f"[rejected]cannot be encoded 표현 불가[/]  {shown} {name.lower()} "
             f"[soft]at {character.position}:[/] {advice}",
             soft_wrap=True,
         )
     if measured.cp949_only:
         letters = " ".join(measured.cp949_only)
-        console.print(f"[soft]outside KS X 1001, fine if SENS means CP949: {letters}[/]")
+        console.print(f"{WARNING} outside KS X 1001, fine if SENS means CP949: {letters}")
 
 
-def _document(measured: "Measurement") -> dict[str, object]:
+def _document(measured: "Measurement", can_be_sent: bool) -> dict[str, object]:
     return {
         "type": measured.type.value if measured.type else None,
-        "fits": measured.fits,
+        "fits": can_be_sent,
         "size_bytes": measured.size_bytes,
         "limit_bytes": measured.limit_bytes,
         "subject_bytes": measured.subject_bytes,

@@ -34,13 +34,13 @@ def demo(
 ) -> None:
     """Watch a campaign go to a SENS on this machine, faults included. 모의 발송.
 
-    Nobody gets a message. Exits with 1 if anybody would have got one twice, or if the report was
-    wrong about anybody.
+    Nobody gets a message.
+    Exits with 1 if anybody got one twice, or the report was wrong about anybody.
     """
     # The library is heavy; help must not wait for it.
+    from sens_async.cli.documents import print_document  # noqa: PLC0415
     from sens_async.cli.progress import Display  # noqa: PLC0415
     from sens_async.cli.rehearsal import rehearse  # noqa: PLC0415
-    from sens_async.cli.summary import print_document  # noqa: PLC0415
     from sens_async.cli.tally import Tally  # noqa: PLC0415
 
     probability = _share(faults)
@@ -98,7 +98,7 @@ def _show(console: Console, result: "Rehearsal") -> None:
         console.print(Padding(side_by_side, (1, 0, 0, 1)))
     else:
         console.print(Padding(samples, (1, 0, 0, 2)))
-    console.print(states_table(result.tally))
+    console.print(states_table(result.tally, is_brief=True))
     kinds = ", ".join(f"{kind} {count(number)}" for kind, number in result.faults.most_common())
     console.print(
         f"  {count(result.tally.total)} recipients in {seconds(result.elapsed)}: "
@@ -109,8 +109,10 @@ def _show(console: Console, result: "Rehearsal") -> None:
         total = count(result.faults.total())
         console.print(Padding(f"{total} of them met a fault 장애: [soft]{kinds}[/]", (0, 0, 0, 2)))
     console.print("\n  What SENS really accepted [soft]에뮬레이터 접수 기록과 대조[/]")
+    good, bad = "vx" if console.options.ascii_only else "✓✗"
     for is_good, line in _findings(result):
-        console.print(f"  [{'accepted' if is_good else 'bad'}]{'✓' if is_good else '✗'}[/] {line}")
+        mark = good if is_good else bad
+        console.print(f"  [{'accepted' if is_good else 'bad'}]{mark}[/] {line}")
     console.print()
 
 

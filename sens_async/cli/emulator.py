@@ -3,7 +3,9 @@
 import asyncio
 import signal
 import sys
+from collections import Counter
 from contextlib import suppress
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["emulator"]
 
+_LOOK_EVERY = 0.5
+_CODES = {
+    "3003": "no telephone number",
+    "3022": "a character outside EUC-KR",
+    "3023": "sender not registered",
+    "S007": "picture expired before the reserved time",
+}
+
+
+class _Unregistered(StrEnum):
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
 
 def emulator(
     *,
@@ -22,14 +37,20 @@ def emulator(
     json: Annotated[
         bool, typer.Option("--json", help="Print one line of JSON when it is ready.")
     ] = False,
-    access_key: Annotated[str, typer.Option(help="It knows this key.")] = "EMULATORACCESSKEY0001",
+    access_key: Annotated[
+        str, typer.Option(help="It knows this key; it prints its default.", show_default=False)
+    ] = "EMULATORACCESSKEY0001",
     secret_key: Annotated[
-        str, typer.Option(help="Requests are signed with this.")
+        str, typer.Option(help="Requests are signed with this; likewise.", show_default=False)
     ] = "emulator-secret-key-not-a-secret-0001",  # noqa: S107 - it says so
     service_id: Annotated[
-        str, typer.Option(help="Its one service.")
+        str, typer.Option(help="Its one service; likewise.", show_default=False)
     ] = "ncp:sms:kr:000000000001:emulator",
     sender: Annotated[str, typer.Option(help="The registered calling number.")] = "0200000000",
+    unregistered_sender: Annotated[
+        _Unregistered,
+        typer.Option(help="What to do with another: accept, and fail at delivery, or refuse."),
+    ] = _Unregistered.ACCEPT,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +75,11 @@ def emulator(
             secret_key=secret_key,
             service_id=service_id,
             sender=sender,
-            options=EmulatorOptions(latency=latency, rate=rate),
+            options=EmulatorOptions(
+                latency=latency,
+                rate=rate,
+                unregistered_sender="accept" if unregistered_sender == "accept" else "refuse",
+            ),
             seed=seed,
         )
     except ValueError as error:
@@ -80,10 +105,30 @@ async def _serve(server: "Emulator", *, as_json: bool) -> None:
         else:
             _greet(server)
         with suppress(asyncio.CancelledError):
-            await ended.wait()
+            await (ended.wait() if as_json else _watch(server, ended))
         if not as_json:
             accepted = server.admissions.total
             make_console().print(f"\n[soft]{accepted:,} messages were accepted 접수[/]")
+
+
+async def _watch(server: "Emulator", ended: asyncio.Event) -> None:
+    """Until the end, say which accepted messages would never arrive: the answers do not."""
+    seen = 0
+    while not ended.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), _LOOK_EVERY)
+        batches = server.admissions.batches
+        new = batches[seen:] if seen <= len(batches) else batches  # a reset empties the log
+        seen = len(batches)
+        failures: Counter[str] = Counter()
+        for batch in new:
+            if batch.failure or batch.envelope.bad_numbers or batch.envelope.unencodable:
+                failures.update(message.failure for message in batch if message.failure)
+        for code, number in failures.items():
+            why = _CODES.get(code, "")
+            make_console().print(
+                f"[soft]{number:,} accepted would fail at delivery 전송 실패: {code} {why}[/]"
+            )
 
 
 def _greet(server: "Emulator") -> None:

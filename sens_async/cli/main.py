@@ -4,6 +4,8 @@ Exit codes: 0 when everything asked for was done, 1 when something was not, 2 fo
 130 after Ctrl-C.
 """
 
+from typing import Annotated
+
 import typer
 
 from sens_async.cli import check, demo, emulator, send, upload
@@ -23,6 +25,28 @@ app = typer.Typer(
         "SENS_SERVICE_ID, SENS_SENDER, SENS_BASE_URL."
     ),
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and seldom wanted
+
+        typer.echo(f"sens-async {version('sens-async')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _sens(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("demo")(demo.demo)
 app.command("send")(send.send)
 app.command("upload")(upload.upload)

@@ -1,20 +1,21 @@
 """The library's warnings, shown as such."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.markup import escape
-
-from sens_async.cli.console import WARNING, make_console
+import typer
 
 __all__ = ["showing_warnings"]
 
 
 class _Shown(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        # Made anew each time: a progress bar stands in for standard error while it is shown.
-        make_console(to_stderr=True).print(f"{WARNING} {escape(record.getMessage())}")
+        # Neither a rich console nor typer.echo: both would write past the progress bar, which
+        # stands in for this stream while it is shown.
+        mark = typer.style("warning 경고", fg="yellow") if sys.stderr.isatty() else "warning 경고"
+        sys.stderr.write(f"{mark} {record.getMessage()}\n")
 
 
 @contextmanager

@@ -1,41 +1,25 @@
-"""What a send would do, found out without sending: `sens send --dry-run`."""
+"""What a send would do, found out without sending: `sens send --dry-run`, and before it asks."""
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
+from typing import cast
 
 import attrs
 
+from sens_async.cli.hints import explained
+from sens_async.cli.reasons import Reason, Reasons
 from sens_async.cli.table import Row, Table
 from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunker
-from sens_async.core.content import encode_all
+from sens_async.core.content import cp949_only, encode_all
 from sens_async.core.message import Message
-from sens_async.errors import SensError
-from sens_async.models import MessageType, OutcomeState
+from sens_async.models import MessageType, OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["Plan", "Refusal", "make_plan"]
+__all__ = ["Plan", "make_plan"]
 
 _CHUNK = 1_000
-_EXAMPLES = 5
-
-
-@attrs.define
-class Refusal:
-    """Rows that would not be sent for one kind of reason.
-
-    Attributes:
-        state: `REJECTED` or `SKIPPED`.
-        error: The first row's error.
-        count: How many rows.
-        lines: The first few rows' lines, from 1.
-    """
-
-    state: OutcomeState
-    error: SensError
-    count: int = 0
-    lines: list[int] = attrs.field(factory=list)
 
 
 @attrs.define
@@ -49,6 +33,8 @@ class Plan:
         smallest: Bytes of the shortest text, by message type.
         largest: Bytes of the longest, by message type.
         sample: The first text as it would go out.
+        empty: Recipients who would be sent to with nothing in a field of the text, by its name.
+        cp949_only: A character of some text that CP949 has and KS X 1001 lacks, or None.
         refusals: Who would be left out and why, the commonest reason first.
     """
 
@@ -58,7 +44,9 @@ class Plan:
     smallest: dict[MessageType, int] = attrs.field(factory=dict)
     largest: dict[MessageType, int] = attrs.field(factory=dict)
     sample: str | None = None
-    refusals: list[Refusal] = attrs.field(factory=list)
+    empty: Counter[str] = attrs.field(factory=Counter)
+    cp949_only: str | None = None
+    refusals: list[Reason] = attrs.field(factory=list)
 
     @property
     def sendable(self) -> int:
@@ -71,21 +59,24 @@ class Plan:
         return any(refusal.state is OutcomeState.REJECTED for refusal in self.refusals)
 
 
-def make_plan(table: Table, message: Message, *, skip_duplicates: bool) -> Plan:
+def make_plan(
+    table: Table, message: Message, *, fields: Sequence[str], skip_duplicates: bool
+) -> Plan:
     """Run a list through the library's own preparation.
 
     Args:
         table: The list.
         message: What it is to be sent.
+        fields: The columns that the message names.
         skip_duplicates: As in `send_many(duplicates="skip")`.
     """
-    planner = _Planner(message)
+    planner = _Planner(message, fields)
     chunking = Chunker(message.rules).open(message, skip_duplicates=skip_duplicates)
     rows = table.rows()
     while chunk := list(islice(rows, _CHUNK)):
         fed = chunking.feed([row.recipient for row in chunk], 0.0)
         for settled in fed.settled:
-            planner.refuse(settled, chunk)
+            planner.refuse(explained(settled), chunk)
         planner.send(fed.batches)
         planner.plan.recipients += len(chunk)
     planner.send(chunking.flush())
@@ -93,10 +84,12 @@ def make_plan(table: Table, message: Message, *, skip_duplicates: bool) -> Plan:
 
 
 class _Planner:
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, fields: Sequence[str]) -> None:
         self.plan = Plan()
         self._charset = message.rules.charset
-        self._refusals: dict[tuple[OutcomeState, type[SensError]], Refusal] = {}
+        self._fields = fields
+        self._reasons = Reasons()
+        self._first = -1
 
     def send(self, batches: Sequence[Batch]) -> None:
         plan = self.plan
@@ -108,19 +101,32 @@ class _Planner:
             plan.requests[kind] += 1
             plan.smallest[kind] = min(plan.smallest.get(kind, sizes[0]), *sizes)
             plan.largest[kind] = max(plan.largest.get(kind, sizes[0]), *sizes)
-            if plan.sample is None:
-                plan.sample = texts[0]
+            if plan.sample is None or batch.indexes[0] < self._first:
+                plan.sample, self._first = texts[0], batch.indexes[0]
+            if plan.cp949_only is None:
+                titles = batch.titles or [batch.default_title or ""]
+                plan.cp949_only = _cp949_only([*texts, *titles])
+            self._count_empty(batch)
 
     def refuse(self, settled: OutcomeBatch, chunk: Sequence[Row]) -> None:
         if settled.error is None:
             return
-        key = settled.state, type(settled.error)
-        refusal = self._refusals.setdefault(key, Refusal(settled.state, settled.error))
-        refusal.count += len(settled)
         first = self.plan.recipients
-        room = _EXAMPLES - len(refusal.lines)
-        refusal.lines += [chunk[index - first].line for index in settled.indexes[:room]]
+        places = [chunk[index - first].place for index in settled.indexes]
+        self._reasons.add(settled.state, settled.error, settled.indexes, places)
 
     def finished(self) -> Plan:
-        self.plan.refusals = sorted(self._refusals.values(), key=lambda r: (-r.count, r.lines))
+        self.plan.refusals = self._reasons.sorted()
         return self.plan
+
+    def _count_empty(self, batch: Batch) -> None:
+        for name in self._fields:
+            values = [cast("Recipient", one).fields[name] for one in batch.recipients]
+            if blank := sum(not str(value).strip() for value in values):
+                self.plan.empty[name] += blank
+
+
+def _cp949_only(texts: Sequence[str]) -> str | None:
+    if not cp949_only(texts):
+        return None
+    return next((c for text in texts for c in text if cp949_only([c])), None)

@@ -1,4 +1,4 @@
-"""Why recipients were not sent to: errors that differ in a number or a value only are one reason."""
+"""Why recipients were not sent to: errors that differ only in a value are one reason."""
 
 import re
 from collections.abc import Sequence

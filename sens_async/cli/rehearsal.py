@@ -9,6 +9,7 @@ from time import monotonic
 import attrs
 
 from sens_async.cli.demo_data import CONTENT, MMS_CONTENT, MMS_SUBJECT, customers, phone_numbers
+from sens_async.cli.hints import explained
 from sens_async.cli.tally import Tally
 from sens_async.config import RetryPolicy, Settings, Timeouts
 from sens_async.emulator import Admission, Emulator, EmulatorOptions, Fault, FaultKind
@@ -140,7 +141,7 @@ class _Watched(BulkReport):
 
     def add(self, batch: OutcomeBatch) -> None:
         super().add(batch)
-        self._tally.add(batch)
+        self._tally.add(explained(batch))
         self._tell()
 
 

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from sens_async.cli.escaping import escape, escape_number
+from sens_async.cli.hints import explained
 from sens_async.cli.table import OWN_PREFIX, Row, Table
 from sens_async.cli.tally import Tally
 from sens_async.errors import RunStopped, SensError
@@ -35,24 +36,31 @@ class InvalidOutput(ValueError):
     """A file that results cannot, or must not, be written to."""
 
 
-def check_outputs(outputs: Iterable[Path | None], *, inputs: Iterable[Path]) -> None:
-    """Refuse to write over what is read, or two results into one file.
+def check_outputs(
+    outputs: Iterable[Path | None], *, inputs: Iterable[Path], overwrite: bool
+) -> None:
+    """Refuse to write over what is read or was there before, or two results into one file.
 
     Args:
         outputs: Where results are to go; None for none.
         inputs: Files that are read.
+        overwrite: Whether what was there before may go.
 
     Raises:
-        InvalidOutput: A place occurs twice, or is a directory, or has none.
+        InvalidOutput: A place occurs twice, or is a directory, or has none, or is taken.
     """
     taken = {os.path.realpath(path): f"{path} is read from" for path in inputs}
-    for path in filter(None, outputs):
+    wanted = [path for path in outputs if path is not None]
+    for path in wanted:
         real = os.path.realpath(path)
         if real in taken:
             raise InvalidOutput(f"{taken[real]}: results need a file of their own")
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise InvalidOutput(f"{path} is no file in an existing directory")
         taken[real] = f"{path} is given twice"
+    if old := [str(path) for path in wanted if path.exists() and not overwrite]:
+        verb = "exists" if len(old) == 1 else "exist"
+        raise InvalidOutput(f"{' and '.join(old)} {verb} already: give --overwrite to replace")
 
 
 class ResultFile:
@@ -185,6 +193,7 @@ class Results:
 
     def add(self, batch: OutcomeBatch) -> None:
         """Take in a batch of outcomes, and write what is now complete."""
+        batch = explained(batch)
         self.tally.add(batch)
         for outcome in batch:
             self._unsettled.pop(outcome.index, None)

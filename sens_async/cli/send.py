@@ -2,38 +2,19 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import attrs
 import typer
 
+from sens_async.cli.order import Order, read_time
 from sens_async.cli.refusing import refusing
 from sens_async.cli.table import InvalidTable, Table, read_csv
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Order", "send"]
+__all__ = ["send"]
 
 _LIST, _MESSAGE, _RUN, _RESULTS = "The list", "The message", "The run", "Results"
-
-
-@attrs.frozen(kw_only=True)
-class Order:
-    """What is to be sent; the names are those of `SensSession.send_many`."""
-
-    content: str
-    subject: str | None
-    type: MessageType | None
-    images: Sequence[Path]
-    content_type: ContentType
-    country_code: str
-    sender: str | None
-    reserve_at: datetime | None
-    duplicates: str
-    rate: float | None
-    max_in_flight: int
 
 
 def send(
@@ -104,14 +85,14 @@ def send(
             "--image",
             exists=True,
             dir_okay=False,
-            help="A picture; up to three.",
+            help="A picture; may be repeated.",
             rich_help_panel=_MESSAGE,
         ),
     ] = None,
     ad: Annotated[
         bool,
         typer.Option(
-            "--ad", help="An advertisement; needs (광고) at its start.", rich_help_panel=_MESSAGE
+            "--ad", help="An advertisement: begins with (광고).", rich_help_panel=_MESSAGE
         ),
     ] = False,
     content_type: Annotated[
@@ -129,15 +110,11 @@ def send(
     ] = None,
     reserve_at: Annotated[
         str | None,
-        typer.Option(
-            help="When to send, Korean time: '2026-12-01 09:00'.", rich_help_panel=_MESSAGE
-        ),
+        typer.Option(help="When to send (KST): '2026-12-01 09:00'.", rich_help_panel=_MESSAGE),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(
-            help="Requests a second; 0 for no limit. [dim]default: 100[/]", rich_help_panel=_RUN
-        ),
+        typer.Option(help="Requests a second, else 100; 0 for no limit.", rich_help_panel=_RUN),
     ] = None,
     in_flight: Annotated[
         int, typer.Option(min=1, help="Requests on the wire at a time.", rich_help_panel=_RUN)
@@ -178,11 +155,20 @@ def send(
             help="CSV: may have been sent; must not be given again.", rich_help_panel=_RESULTS
         ),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace these files; else they must not exist yet.",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = False,
 ) -> None:
     """Send a text to numbers or to everybody in a CSV. 문자 보내기.
 
-    Exits with 0 only if everybody was accepted, or skipped on purpose; with 1 if not. Ctrl-C stops:
-    what is on the wire is finished and the results are written; a second one abandons it.
+    Exits with 0 if everybody was accepted, or skipped on purpose; else with 1.
+    Ctrl-C finishes what is on the wire and writes the results.
+    A second one does not wait: whoever is on the wire is then unknown.
 
     [dim]sens send -m "안녕하세요 {이름}님" --csv list.csv --dry-run[/]
     """
@@ -200,8 +186,8 @@ def send(
             content_type=ContentType.AD if ad else content_type,
             country_code=country_code,
             sender=sender or os.environ.get("SENS_SENDER") or None,
-            reserve_at=_korean_time(reserve_at),
-            duplicates=duplicates,
+            reserve_at=read_time(reserve_at),
+            duplicates="skip" if duplicates == "skip" else "send",
             rate=rate,
             max_in_flight=in_flight,
         )
@@ -227,20 +213,8 @@ def send(
                 order,
                 inputs=inputs,
                 outputs=(out, failed_out, unknown_out),
+                overwrite=overwrite,
                 ask=ask,
                 as_json=json,
             )
         )
-
-
-def _korean_time(text: str | None) -> datetime | None:
-    from sens_async.core.schedule import parse_time  # noqa: PLC0415
-
-    if text is None:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"--reserve-at is a time like '2026-12-01 09:00', not {text!r}"
-        ) from None

@@ -1,34 +1,32 @@
 """Doing what `sens send` was told: the plan, the question, the run and its results."""
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from time import monotonic
+from time import time
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from sens_async.cli import summary
 from sens_async.cli.console import count, make_console
-from sens_async.cli.plan import make_plan
-from sens_async.cli.progress import Display
+from sens_async.cli.documents import print_document
+from sens_async.cli.notices import showing_warnings
+from sens_async.cli.order import Order, check_columns
+from sens_async.cli.plan import Plan, make_plan
+from sens_async.cli.plan_summary import plan_document, print_plan
 from sens_async.cli.results import Results, check_outputs
-from sens_async.cli.send import Order
-from sens_async.cli.table import InvalidTable, Table
+from sens_async.cli.run import Run
+from sens_async.cli.summary import print_summary, summary_document
+from sens_async.cli.table import Table
 from sens_async.config import RateLimit, Settings
-from sens_async.core.message import Message
-from sens_async.core.schedule import Reservation
-from sens_async.errors import ConfigError, InvalidMessage, SensError
-from sens_async.outcomes import BulkReport, OutcomeBatch
+from sens_async.core.message import Rules
+from sens_async.core.schedule import KST
+from sens_async.errors import ConfigError
 from sens_async.session import SensSession
 
 __all__ = ["plan", "run"]
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 _ANY_SENDER = "0200000000"
 """Stands in for a sender that is not set yet: a plan does not depend on it."""
@@ -48,23 +46,21 @@ def plan(listing: Table, order: Order, *, as_json: bool) -> int:
     Raises:
         ConfigError: The sender is no number.
         InvalidMessage: Nobody could be sent this.
+        InvalidTable: The text names a column that is not there.
     """
-    message = Message.compile(
-        order.content,
-        subject=order.subject,
-        type=order.type,
-        content_type=order.content_type,
-        country_code=order.country_code,
-        sender=order.sender or _ANY_SENDER,
-        reservation=Reservation.of(order.reserve_at) if order.reserve_at else None,
-        pictures=len(order.images),
-        rules=Settings().rules,
-    )
-    made = make_plan(listing, message, skip_duplicates=order.duplicates == "skip")
+    made = _planned(listing, order, Settings().rules)
     if as_json:
-        summary.print_document(summary.plan_document(made))
+        print_document(plan_document(made, order))
     else:
-        summary.print_plan(make_console(), made, listing, sender=order.sender)
+        print_plan(
+            make_console(),
+            made,
+            listing,
+            order,
+            heading="[brand]dry run 모의 실행[/]  [soft]nothing is sent[/]",
+            now=datetime.now(KST),
+            sender=order.sender,
+        )
     return int(made.has_rejected)
 
 
@@ -74,6 +70,7 @@ def run(
     *,
     inputs: Sequence[Path],
     outputs: tuple[Path | None, Path | None, Path | None],
+    overwrite: bool,
     ask: bool,
     as_json: bool,
 ) -> int:
@@ -84,6 +81,7 @@ def run(
         order: What.
         inputs: Files that must not be written over.
         outputs: Where everybody, the failed and the unknown go.
+        overwrite: Whether those files may be there already.
         ask: Whether to ask before sending to more than one.
         as_json: Whether a machine reads it.
 
@@ -91,38 +89,41 @@ def run(
         The exit code.
 
     Raises:
-        ConfigError: Or InvalidMessage, InvalidOutput: before anything was sent.
+        ConfigError: Or InvalidMessage, InvalidOutput, InvalidTable: before anything was sent.
     """
-    check_outputs(outputs, inputs=inputs)
+    check_outputs(outputs, inputs=inputs, overwrite=overwrite)
+    check_columns(order, listing)
     console = make_console(to_stderr=as_json)
     session = _session(order)
     if ask and listing.size > 1:
-        _confirm(console, listing, session)
+        _confirm(console, listing, order, session)
     out, failed_out, unknown_out = outputs
     results = Results(listing, out=out, failed_out=failed_out, unknown_out=unknown_out)
-    sending = _Sending(session, order, results, console, listing.size)
-    asyncio.run(sending.run())
-    exit_code = sending.exit_code
+    sending = Run(session, order, results, console, listing.size)
+    with showing_warnings():
+        asyncio.run(sending.run())
     if as_json:
-        document = summary.summary_document(
+        document = summary_document(
             results.tally,
             elapsed=sending.elapsed,
             stopped_by=sending.stopped_by,
+            reserve_at=order.reserve_at,
             files=results.files,
-            exit_code=exit_code,
+            exit_code=sending.exit_code,
         )
-        summary.print_document(document)
+        print_document(document)
     else:
-        summary.print_summary(
+        print_summary(
             console,
             results.tally,
             elapsed=sending.elapsed,
             stopped_by=sending.stopped_by,
+            reserved=order.reserved,
             files=results.files,
         )
     if sending.broken_list is not None:
         make_console(to_stderr=True).print(f"[bad]error[/] {escape(str(sending.broken_list))}")
-    return exit_code
+    return sending.exit_code
 
 
 def _session(order: Order) -> SensSession:
@@ -133,125 +134,33 @@ def _session(order: Order) -> SensSession:
     if order.rate:
         limit = RateLimit(requests=order.rate)
     settings = Settings(rate_limit=limit, max_in_flight=order.max_in_flight)
-    return SensSession.from_env(sender=order.sender, settings=settings)
+    session = SensSession.from_env(sender=order.sender, settings=settings)
+    if session.sender is None:
+        raise ConfigError("no sender: give --from or set SENS_SENDER")
+    return session
 
 
-def _confirm(console: Console, listing: Table, session: SensSession) -> None:
-    column = escape(listing.header[listing.number_column])
-    where = f" [soft](column {column} of {escape(listing.name)})[/]" if listing.encoding else ""
-    console.print(
-        f"[figure]{count(listing.size)}[/] recipients{where} from {session.sender} "
-        f"by {session.settings.url} [soft]{count(listing.size)}명에게 발송합니다[/]"
+def _planned(listing: Table, order: Order, rules: Rules) -> Plan:
+    check_columns(order, listing)
+    message = order.message(rules, sender=order.sender or _ANY_SENDER)
+    if message.reservation is not None:
+        message.reservation.check_lead(time())
+    return make_plan(
+        listing, message, fields=order.fields, skip_duplicates=order.duplicates == "skip"
     )
-    typer.confirm("Send? 보낼까요?", abort=True)
 
 
-class _Forwarding(BulkReport):
-    """A report that hands everything on and keeps nothing: a list may have any length."""
-
-    def __init__(self, sink: Callable[[OutcomeBatch], None]) -> None:
-        super().__init__()
-        self._sink = sink
-
-    def add(self, batch: OutcomeBatch) -> None:
-        self._sink(batch)
-
-
-class _Sending:
-    """One run of a session, its interruptions, and its results' way into their files."""
-
-    def __init__(
-        self, session: SensSession, order: Order, results: Results, console: Console, size: int
-    ) -> None:
-        self.elapsed = 0.0
-        self.stopped_by: SensError | None = None
-        self.broken_list: InvalidTable | None = None
-        self._session = session
-        self._order = order
-        self._results = results
-        self._display = Display(console, results.tally, size, what="sending 발송")
-        self._interrupts = 0
-
-    @property
-    def exit_code(self) -> int:
-        if self._interrupts:
-            return INTERRUPTED
-        is_whole = self.stopped_by is None and self.broken_list is None
-        return int(not (is_whole and self._results.tally.is_success))
-
-    async def run(self) -> None:
-        """Send to everybody; however it ends, everybody has an outcome and the files are there."""
-        began = monotonic()
-        try:
-            async with self._session:
-                with self._display:
-                    await self._send_many()
-        except (ConfigError, InvalidMessage):  # raised by the call: nothing was sent
-            self._results.discard()
-            raise
-        except BaseException:
-            self._finish(monotonic() - began)
-            raise
-        self._finish(monotonic() - began)
-
-    def _finish(self, elapsed: float) -> None:
-        self.elapsed = elapsed
-        self._results.settle(self.stopped_by)
-        self._results.commit()
-
-    async def _send_many(self) -> None:
-        order, report = self._order, _Forwarding(self._take)
-        sending = asyncio.create_task(
-            self._session.send_many(
-                self._results.recipients(),
-                order.content,
-                subject=order.subject,
-                type=order.type,
-                images=order.images,
-                content_type=order.content_type,
-                country_code=order.country_code,
-                reserve_at=order.reserve_at,
-                duplicates=order.duplicates,
-                report=report,
-            )
-        )
-        try:
-            with self._interruptible(sending):
-                await sending
-        except InvalidTable as error:
-            self.broken_list = error
-        except (ConfigError, InvalidMessage):
-            raise
-        except SensError as error:
-            self.stopped_by = error
-        except asyncio.CancelledError:
-            if not self._interrupts:
-                raise
-        finally:
-            self.stopped_by = report.stopped_by or self.stopped_by
-
-    def _take(self, batch: OutcomeBatch) -> None:
-        self._results.add(batch)
-        self._display.update()
-
-    @contextmanager
-    def _interruptible(self, sending: asyncio.Task[BulkReport]) -> Iterator[None]:
-        """Ctrl-C, or a polite kill, lets the run finish what is on the wire; a second abandons."""
-        loop = asyncio.get_running_loop()
-
-        def interrupt() -> None:
-            self._interrupts += 1
-            if self._interrupts == 1:
-                self._display.say("[soft]stopping: what is on the wire is finished 중단 중 …[/]")
-            sending.cancel()
-
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            with suppress(NotImplementedError):  # Windows: Ctrl-C cancels all the same
-                loop.add_signal_handler(number, interrupt)
-        try:
-            yield
-        finally:
-            for number in signals:
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)
+def _confirm(console: Console, listing: Table, order: Order, session: SensSession) -> None:
+    made = _planned(listing, order, session.settings.rules)
+    print_plan(
+        console,
+        made,
+        listing,
+        order,
+        heading="[brand]to be sent 발송 예정[/]",
+        now=datetime.now(KST),
+        sender=f"{session.sender} by {session.settings.url}",
+    )
+    console.print()
+    number = count(made.sendable)
+    typer.confirm(f"Send to {number}? {number}명에게 보낼까요?", abort=True)

@@ -1,10 +1,9 @@
-"""What is said when a run, or a plan, is over: for people and, as JSON, for machines."""
+"""What is said when a run is over: for people and, as JSON, for machines."""
 
-import json
-import sys
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -12,23 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from sens_async.cli.console import count, label, rate, seconds
-from sens_async.cli.plan import Plan
+from sens_async.cli.documents import error_document
+from sens_async.cli.reasons import Reason
 from sens_async.cli.results import ResultFile
-from sens_async.cli.table import Table as Listing
 from sens_async.cli.tally import Tally
-from sens_async.errors import SensError
+from sens_async.errors import InvalidMessage, SensError
 from sens_async.models import MessageType, OutcomeState
 
-__all__ = [
-    "error_document",
-    "plan_document",
-    "print_document",
-    "print_plan",
-    "print_summary",
-    "summary_document",
-]
-
-_SAMPLE_CHARACTERS = 240
+__all__ = ["print_summary", "states_table", "summary_document"]
 
 
 def print_summary(
@@ -37,6 +27,7 @@ def print_summary(
     *,
     elapsed: float,
     stopped_by: SensError | None,
+    reserved: str | None = None,
     files: Sequence[ResultFile] = (),
 ) -> None:
     """Say what became of everybody.
@@ -46,6 +37,7 @@ def print_summary(
         tally: The run's counts.
         elapsed: Seconds it took.
         stopped_by: What ended it early, or None.
+        reserved: When what was accepted goes out, or None for at once.
         files: What was written.
     """
     console.print(states_table(tally))
@@ -54,6 +46,8 @@ def print_summary(
     if tally.requests:
         facts.append(f"{count(tally.requests)} accepted requests ({kinds})")
     console.print(Text("  " + " · ".join(facts), "soft"))
+    if reserved is not None and tally.requests:
+        console.print(f"  reserved 예약 [figure]{reserved}[/]")
     if stopped_by is not None:
         name = type(stopped_by).__name__
         console.print(f"\n  [bad]stopped 중단[/] by {name}: {escape(str(stopped_by))}")
@@ -61,103 +55,40 @@ def print_summary(
         console.print(f"  [soft]→[/] {escape(str(file.path))} [soft]({count(file.rows)} rows)[/]")
 
 
-def states_table(tally: Tally) -> RenderableType:
-    """The states somebody is in, and under each why."""
+def states_table(tally: Tally, *, is_brief: bool = False) -> RenderableType:
+    """The states somebody is in, and beside each why.
+
+    Args:
+        tally: The run's counts.
+        is_brief: Whether to leave out what would be allowed, and all but the names of errors that
+            are no fault of the list.
+    """
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", style="figure", no_wrap=True)
-    table.add_column()  # the one that gives way; its lines are cut, not folded
+    table.add_column(overflow="fold")  # the one that gives way
     for state in OutcomeState:
         if not tally.counts[state] and state is not OutcomeState.ACCEPTED:
             continue
-        table.add_row(label(state), count(tally.counts[state]), _why(tally, state))
+        causes = [cause for cause in tally.causes if cause.state is state]
+        lines = _brief(causes) if is_brief else [_why(c.count, c.name, c.text) for c in causes]
+        table.add_row(label(state), count(tally.counts[state]), Text("\n").join(lines))
     return Padding(table, (1, 2))
 
 
-def _why(tally: Tally, state: OutcomeState) -> Text:
-    causes = [cause for cause in tally.causes if cause.state is state]
-    lines = [
-        Text.assemble(
-            (f"{count(cause.count)} × ", "soft"), cause.name, (f"  {_example(cause.error)}", "soft")
-        )
-        for cause in causes
-    ]
-    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+def _brief(causes: Sequence[Reason]) -> list[Text]:
+    lines, others = [], Counter[str]()
+    for cause in causes:
+        if isinstance(cause.error, InvalidMessage):
+            lines.append(_why(cause.count, cause.name, cause.text.partition("; ")[0]))
+        else:
+            others[cause.name] += cause.count
+    names = [_why(number, name) for name, number in others.most_common()]
+    return [*lines, Text(", ").join(names)] if names else lines
 
 
-def _example(error: SensError) -> str:
-    text = str(error)
-    return text if len(text) <= 100 else text[:99] + "…"
-
-
-def print_plan(console: Console, plan: Plan, listing: Listing, *, sender: str | None) -> None:
-    """Say what would be sent, and what not.
-
-    Args:
-        console: Where.
-        plan: What was found out.
-        listing: The list.
-        sender: The calling number, or None if none is set yet.
-    """
-    console.print(f"\n[brand]dry run 모의 실행[/]  [soft]nothing is sent[/]  {_origin(listing)}")
-    table = Table(box=box.SIMPLE_HEAD, header_style="soft", pad_edge=True)
-    table.add_column("type 종류")
-    for name in ("recipients 수신자", "requests 요청", "bytes 바이트"):
-        table.add_column(name, justify="right")
-    for kind in MessageType:
-        if plan.types[kind]:
-            low, high = plan.smallest[kind], plan.largest[kind]
-            table.add_row(
-                kind.value,
-                count(plan.types[kind]),
-                count(plan.requests[kind]),
-                str(low) if low == high else f"{low:,} – {high:,}",
-            )
-    if len(plan.types) != 1:
-        table.add_section()
-        table.add_row("all 전체", count(plan.sendable), count(plan.requests.total()), "")
-    console.print(table)
-    if plan.refusals:
-        console.print(_refusals(plan))
-    if plan.sample is not None:
-        sample = plan.sample.replace("\n", "⏎")
-        console.print(f"  [soft]first text 첫 문구:[/] {escape(sample[:_SAMPLE_CHARACTERS])}")
-    if sender is None:
-        console.print("  [soft]no sender yet 발신번호 미설정: --from or SENS_SENDER[/]")
-
-
-def _refusals(plan: Plan) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", style="figure", no_wrap=True)
-    table.add_column()  # the one that gives way; its lines are cut, not folded
-    for refusal in plan.refusals:
-        lines = ", ".join(map(str, refusal.lines))
-        more = "…" if refusal.count > len(refusal.lines) else ""
-        why = Text.assemble(
-            type(refusal.error).__name__,
-            (f"  {refusal.error}\nline 행 {lines}{more}", "soft"),
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-        table.add_row(label(refusal.state), count(refusal.count), why)
-    return Padding(table, (0, 2, 1, 2))
-
-
-def _origin(listing: Listing) -> str:
-    if not listing.encoding:
-        return f"[soft]{count(listing.size)} numbers[/]"
-    names = {"\t": "tab"}
-    column = listing.header[listing.number_column]
-    header = "" if listing.has_header else ", no header"
-    overlong = (
-        f"; line {listing.overlong} has more cells than the header" if listing.overlong else ""
-    )
-    delimiter = names.get(listing.delimiter, repr(listing.delimiter))
-    return escape(
-        f"{listing.name}: {count(listing.size)} rows, {listing.encoding}, {delimiter}{header}, "
-        f"numbers in {column!r}{overlong}"
-    )
+def _why(number: int, name: str, text: str = "") -> Text:
+    return Text.assemble((f"{count(number)} × ", "soft"), name, (text and f"  {text}", "soft"))
 
 
 def summary_document(
@@ -165,6 +96,7 @@ def summary_document(
     *,
     elapsed: float,
     stopped_by: SensError | None,
+    reserve_at: datetime | None = None,
     files: Sequence[ResultFile],
     exit_code: int,
 ) -> dict[str, object]:
@@ -175,55 +107,9 @@ def summary_document(
         "types": {kind.value: tally.types[kind] for kind in MessageType if tally.types[kind]},
         "accepted_requests": tally.requests,
         "elapsed": round(elapsed, 3),
+        "reserve_at": reserve_at and reserve_at.isoformat(),
         "stopped_by": None if stopped_by is None else error_document(stopped_by),
-        "causes": [
-            {"state": cause.state.value, "count": cause.count, **error_document(cause.error)}
-            for cause in tally.causes
-        ],
+        "causes": [cause.document for cause in tally.causes],
         "files": [{"path": str(file.path), "rows": file.rows} for file in files],
         "exit_code": exit_code,
     }
-
-
-def plan_document(plan: Plan) -> dict[str, object]:
-    """A plan for machines."""
-    return {
-        "dry_run": True,
-        "recipients": plan.recipients,
-        "sendable": plan.sendable,
-        "types": {
-            kind.value: {
-                "recipients": plan.types[kind],
-                "requests": plan.requests[kind],
-                "bytes": [plan.smallest[kind], plan.largest[kind]],
-            }
-            for kind in MessageType
-            if plan.types[kind]
-        },
-        "requests": plan.requests.total(),
-        "refusals": [
-            {
-                "state": refusal.state.value,
-                "count": refusal.count,
-                "lines": refusal.lines,
-                **error_document(refusal.error),
-            }
-            for refusal in plan.refusals
-        ],
-        "exit_code": int(plan.has_rejected),
-    }
-
-
-def error_document(error: SensError) -> dict[str, object]:
-    """An error for machines."""
-    document: dict[str, object] = {"error": type(error).__name__, "message": str(error)}
-    for name in ("status", "code"):
-        if value := getattr(error, name, None):
-            document[name] = value
-    return document
-
-
-def print_document(document: object) -> None:
-    """Print one JSON document on standard output."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")

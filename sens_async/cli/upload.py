@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from sens_async.cli.console import make_console, size
 from sens_async.cli.refusing import refusing
@@ -19,7 +20,8 @@ def upload(
 ) -> None:
     """Upload a picture for MMS and print its fileId. 첨부 이미지 올리기."""
     # The library is heavy; help must not wait for it.
-    from sens_async.cli.summary import error_document, print_document  # noqa: PLC0415
+    from sens_async.cli.documents import error_document, print_document  # noqa: PLC0415
+    from sens_async.cli.notices import showing_warnings  # noqa: PLC0415
     from sens_async.models import UploadedFile  # noqa: PLC0415
     from sens_async.session import SensSession  # noqa: PLC0415
 
@@ -28,14 +30,14 @@ def upload(
             return await sens.upload(path)
 
     try:
-        with refusing():
+        with refusing(), showing_warnings():
             file = asyncio.run(run())
     except SensError as error:
         if json:
             print_document(error_document(error))
         else:
             make_console(to_stderr=True).print(
-                f"[bad]error[/] {type(error).__name__}: {error}", markup=True
+                f"[bad]error[/] {type(error).__name__}: {escape(str(error))}"
             )
         raise typer.Exit(1) from None
     if json:

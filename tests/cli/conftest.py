@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from typing import NamedTuple
 
@@ -46,7 +47,26 @@ class Command:
     async def __call__(self, *arguments, environ=None) -> Finished:
         return await self.finish(await self.start(*arguments, environ=environ))
 
-    async def start(self, *arguments, environ=None):
+    async def on_terminal(self, *arguments, environ=None, typed="", columns=80) -> Finished:
+        """Run on a terminal; what it shows, without colours, is `out`."""
+        pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+        master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (50, columns))
+        process = await self.start(
+            *arguments,
+            environ={"TERM": "xterm", **(environ or {})},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        os.write(master, typed.encode())
+        async with asyncio.timeout(60):
+            shown = await asyncio.to_thread(_read_to_end, master)
+            code = await process.wait()
+        return Finished(code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.replace("\r", "")), "")
+
+    async def start(self, *arguments, environ=None, **streams):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SENS_", "NCLOUD_"))}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -54,9 +74,12 @@ class Command:
             "sens_async",
             *map(str, arguments),
             env={**kept, "PYTHONUTF8": "1", **(environ or {})},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            **{
+                "stdin": asyncio.subprocess.DEVNULL,
+                "stdout": asyncio.subprocess.PIPE,
+                "stderr": asyncio.subprocess.PIPE,
+                **streams,
+            },
         )
         self._started.append(process)
         return process
@@ -64,13 +87,32 @@ class Command:
     async def finish(self, process) -> Finished:
         async with asyncio.timeout(60):
             out, err = await process.communicate()
-        return Finished(process.returncode, out.decode(), err.decode())
+        return Finished(process.returncode, *(_decoded(stream) for stream in (out, err)))
 
     async def aclose(self) -> None:
         for process in self._started:
             if process.returncode is None:
                 process.kill()
             await process.communicate()
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp949")
+
+
+def _read_to_end(terminal: int) -> str:
+    shown = b""
+    try:
+        while part := os.read(terminal, 65_536):
+            shown += part
+    except OSError:  # what Linux says when the other end is closed
+        pass
+    finally:
+        os.close(terminal)
+    return shown.decode()
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import signal
 import sys
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
+import sens_async
 from sens_async.cli.main import app
 from sens_async.cli.poster import draw_coupon
 
@@ -21,11 +23,17 @@ def invoke():
 
 
 @pytest.mark.parametrize("command", ["send", "demo", "upload", "check", "emulator"])
-def test_every_command_explains_itself(invoke, command):
-    result = invoke(command, "--help")
+async def test_every_command_explains_itself_in_80_columns(sens, command):
+    result = await sens.on_terminal(command, "--help")
 
-    assert result.exit_code == 0
-    assert "Usage" in result.stdout
+    assert result.code == 0
+    assert "Usage" in result.out
+    assert "…" not in result.out
+    assert max(map(cell_len, result.out.splitlines())) <= 80
+
+
+def test_the_version_is_that_of_the_package(invoke):
+    assert invoke("--version").stdout == f"sens-async {sens_async.__version__}\n"
 
 
 def test_check_counts_as_the_service_does(invoke):
@@ -42,7 +50,16 @@ def test_check_says_what_cannot_be_encoded_and_what_to_write(invoke):
     assert result.exit_code == 1
     assert "em dash" in result.stdout
     assert "'-'" in result.stdout
-    assert "cherry blossom" in result.stdout
+    assert "'🌸' cherry blossom" in result.stdout
+    assert json.loads(invoke("check", "할인 🌸", "--json").stdout)["fits"] is False
+
+
+def test_check_refuses_a_text_of_nothing(invoke):
+    result = invoke("check", " ")
+
+    assert result.exit_code == 1
+    assert "empty 내용 없음" in result.stdout
+    assert json.loads(invoke("check", "", "--json").stdout)["fits"] is False
 
 
 def test_check_reads_files(invoke, tmp_path):
@@ -98,6 +115,48 @@ async def test_the_emulator_says_when_it_is_ready_and_ends_quietly(sens):
     assert (result.code, result.out, result.err) == (0, "", "")
 
 
+async def test_the_emulator_says_what_would_never_arrive(sens):
+    accepting = await sens.start("emulator", environ={"PYTHONUNBUFFERED": "1"})
+    environ = await told(accepting)
+    sent = await sens("send", "-m", "hi", "01012345678", "--from", "023334444", environ=environ)
+    async with asyncio.timeout(30):
+        while b"3023" not in (line := await accepting.stdout.readline()):
+            assert line
+    accepting.send_signal(signal.SIGTERM)
+    await sens.finish(accepting)
+
+    assert sent.code == 0
+    assert (
+        line.decode() == "1 accepted would fail at delivery 전송 실패: 3023 sender not registered\n"
+    )
+
+
+async def test_the_emulator_can_refuse_an_unregistered_sender(sens):
+    refusing = await sens.start(
+        "emulator", "--unregistered-sender", "refuse", environ={"PYTHONUNBUFFERED": "1"}
+    )
+    environ = await told(refusing)
+    result = await sens("send", "-m", "hi", "01012345678", "--from", "023334444", environ=environ)
+    refusing.send_signal(signal.SIGTERM)
+    await sens.finish(refusing)
+
+    assert result.code == 1
+    assert "BadRequest 400" in result.out
+
+
+async def told(emulator) -> dict[str, str]:
+    """The variables that it prints."""
+    environ = {}
+    async with asyncio.timeout(30):
+        while "SENS_SENDER" not in environ:
+            line = (await emulator.stdout.readline()).decode()
+            assert line
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").strip().partition("=")
+                environ[name] = value
+    return environ
+
+
 def test_an_emulator_with_a_fault_that_is_none_is_refused(invoke):
     result = invoke("emulator", "--fault", "requests x: tsunami")
 
@@ -124,7 +183,7 @@ async def test_the_demo_reads_well_without_a_terminal(sens):
     assert "nobody twice 중복 발송 없음" in result.out
     assert "\x1b" not in result.out
     assert len(result.out.splitlines()) < 40
-    assert max(map(len, result.out.splitlines())) <= 100
+    assert not [line for line in result.out.splitlines() if line.endswith(" ")]
 
 
 async def test_help_waits_for_nothing_heavy():

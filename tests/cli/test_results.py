@@ -150,13 +150,37 @@ def test_a_result_may_not_go_over_the_list_or_another_result(tmp_path):
     link = tmp_path / "link.csv"
     link.symlink_to(source)
 
-    with pytest.raises(InvalidOutput, match="is read from"):
-        check_outputs([link], inputs=[source])
+    for overwrite in (False, True):
+        with pytest.raises(InvalidOutput, match="is read from"):
+            check_outputs([link], inputs=[source], overwrite=overwrite)
     with pytest.raises(InvalidOutput, match="is given twice"):
-        check_outputs([tmp_path / "a.csv", None, tmp_path / "a.csv"], inputs=[])
+        check_outputs([tmp_path / "a.csv", None, tmp_path / "a.csv"], inputs=[], overwrite=True)
     with pytest.raises(InvalidOutput, match="no file in an existing directory"):
-        check_outputs([tmp_path], inputs=[])
-    check_outputs([tmp_path / "a.csv", tmp_path / "b.csv"], inputs=[source])
+        check_outputs([tmp_path], inputs=[], overwrite=True)
+    check_outputs([tmp_path / "a.csv", tmp_path / "b.csv"], inputs=[source], overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (" ", "the number is empty"),
+        ("1.06E+09", "the number is in Excel's scientific notation"),
+        ("010-1234", "**** is no Korean phone number"),
+    ],
+)
+def test_a_spreadsheets_mistakes_are_told_in_its_words(number, reason, tmp_path):
+    path = tmp_path / "out.csv"
+    results = Results(Table.of_numbers([number]), out=path)
+    error = InvalidRecipient("**** is no Korean phone number")
+    results.add(
+        OutcomeBatch(OutcomeState.REJECTED, [0], [*results.recipients()], [None], error=error)
+    )
+    results.commit()
+
+    (row,) = read(path)
+    assert row["sens_reason"].startswith(f"InvalidRecipient: {reason}")
+    (cause,) = results.tally.causes
+    assert cause.text.startswith(reason)
 
 
 @given(st.text())

@@ -31,6 +31,11 @@ def read(path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def flat(box: str) -> str:
+    """What an error's box says, on one line."""
+    return " ".join(box.replace("│", " ").split())
+
+
 @pytest.fixture
 def listed(tmp_path):
     path = tmp_path / "list.csv"
@@ -110,8 +115,8 @@ async def test_a_dry_run_tells_everything_and_sends_nothing(sens, emulator, list
     assert (plan["recipients"], plan["sendable"], plan["requests"]) == (5, 3, 1)
     assert plan["types"] == {"SMS": {"recipients": 3, "requests": 1, "bytes": [21, 23]}}
     refusals = {refusal["error"]: refusal for refusal in plan["refusals"]}
-    assert refusals["InvalidRecipient"]["lines"] == [4]
-    assert refusals["DuplicateRecipient"]["lines"] == [6]
+    assert refusals["InvalidRecipient"]["rows"] == [4]
+    assert refusals["DuplicateRecipient"]["rows"] == [6]
     assert not emulator.requests
 
 
@@ -119,7 +124,7 @@ async def test_a_dry_run_for_people_masks_numbers(sens, listed):
     result = await sens("send", "-m", TEXT, "--csv", listed, "--dry-run")
 
     assert "cp949" in result.out
-    assert "line 행 6" in result.out
+    assert "row 행 6" in result.out
     assert "1111-1111" not in result.out
 
 
@@ -138,7 +143,11 @@ async def test_missing_keys_are_named_and_a_usage_error(sens):
         (("-m", "hi"), "either numbers or --csv"),
         (("-m", "hi", "--csv", "gone.csv"), "gone.csv cannot be read"),
         (("-m", "{", "010"), "brace"),
-        (("-m", "hi", "010", "--reserve-at", "soon"), "a time like"),
+        (("-m", "hi", "010", "--reserve-at", "soon"), "a date and a time like"),
+        (("-m", "hi", "010", "--reserve-at", "2027-01-01"), "not '2027-01-01'"),
+        (("-m", "hi", "010", "--reserve-at", "2027-01-01T09"), "not '2027-01-01T09'"),
+        (("-m", "{이름}", "010"), "{이름} cannot be filled in: numbers alone have no columns"),
+        (("-m", "hi", "010", "--type", "mms", "--dry-run"), "give --image, or leave out --type"),
         (("-m", "hi", "010", "--type", "MMS", "--dry-run"), "MMS without pictures"),
     ],
 )
@@ -148,7 +157,7 @@ async def test_wrong_use_is_refused_before_anything_is_sent(
     result = await sens("send", *arguments, environ=environ)
 
     assert result.code == 2
-    assert match in " ".join(result.err.replace("│", " ").split())
+    assert match in flat(result.err)
     assert not emulator.requests
 
 
@@ -159,6 +168,99 @@ async def test_the_list_is_never_written_over(sens, environ, listed):
 
     assert result.code == 2
     assert listed.read_bytes() == before
+
+
+async def test_results_of_before_are_kept_unless_told_otherwise(
+    sens, emulator, environ, listed, tmp_path
+):
+    out, failed = tmp_path / "out.csv", tmp_path / "failed.csv"
+    out.write_text("before")
+    failed.write_text("before")
+    command = ("send", "-m", TEXT, "--csv", listed, "--out", out, "--failed-out", failed)
+
+    refused = await sens(*command, environ=environ)
+    assert refused.code == 2
+    assert "exist already: give --overwrite" in flat(refused.err)
+    assert "failed.csv" in flat(refused.err).replace(" ", "")
+    assert out.read_text() == failed.read_text() == "before"
+    assert not emulator.requests
+
+    assert (await sens(*command, "--overwrite", environ=environ)).code == 1
+    assert len(read(out)) == 5
+
+
+async def test_a_text_that_names_no_column_is_refused_at_once(sens, emulator, environ, listed):
+    for dry in ((), ("--dry-run",)):
+        result = await sens(
+            "send", "-m", "{이름}", "--subject", "{name}", "--csv", listed, *dry, environ=environ
+        )
+        assert result.code == 2
+        assert "{name} is no column of list.csv; it has 이름, 휴대폰, 주문" in flat(result.err)
+    assert not emulator.requests
+
+
+async def test_reasons_are_not_mixed_and_rows_are_those_of_the_spreadsheet(sens, tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text(
+        'phone,이름\n010-1234,"두\n줄"\n\n없음,a\n,b\n1.06E+09,c\n010-12345,d\n01012345678,e\n'
+    )
+
+    result = await sens("send", "-m", "{이름}", "--csv", path, "--dry-run", "--json")
+
+    refusals = json.loads(result.out)["refusals"]
+    assert [
+        (r["count"], r["rows"], r["is_example"], r["message"].split(";")[0]) for r in refusals
+    ] == [
+        (2, [2, 7], True, "**** is no Korean phone number (7 digits)"),
+        (1, [4], False, "**** holds '없' at index 0"),
+        (1, [5], False, "the number is empty"),
+        (1, [6], False, "the number is in Excel's scientific notation (such as 1.06E+09), which loses digits"),
+    ]  # fmt: skip
+
+
+async def test_a_dry_run_warns_of_what_may_be_a_mistake(sens, tmp_path):
+    path, picture = tmp_path / "list.csv", tmp_path / "coupon.jpg"
+    path.write_text("phone,이름\n01012345678,뷁\n01023456789,\n01034567890, \n")
+    picture.touch()
+    send = ("send", "-m", "{이름}님, 안녕하세요", "--csv", path, "--dry-run")
+
+    result = await sens(*send, "--image", picture, "--reserve-at", "2099-12-01 09:00")
+    document = json.loads((await sens(*send, "--json")).out)
+
+    shown = flat(result.out)
+    assert "reserved 예약 2099-12-01 09:00 KST" in shown
+    assert "warning 경고 2 rows have an empty {이름}" in shown
+    assert "warning 경고 '뷁' is in CP949 and not in KS X 1001" in shown
+    assert "warning 경고 SENS keeps pictures about 6 days" in shown
+    assert "no sender yet: give --from or set SENS_SENDER" in shown
+    assert (document["empty_fields"], document["cp949_only"]) == ({"이름": 2}, "뷁")
+    assert document["reserve_at"] is None
+
+
+async def test_a_reservation_is_told_when_it_is_made(sens, environ):
+    send = ("send", "-m", "뷁", "01012345678", "--reserve-at", "2099-12-01 09:00")
+
+    result = await sens(*send, environ=environ)
+    document = json.loads((await sens(*send, "--json", environ=environ)).out)
+
+    assert "reserved 예약 2099-12-01 09:00 KST" in result.out
+    assert document["reserve_at"] == "2099-12-01T09:00:00+09:00"
+    assert result.err.startswith("warning 경고 a text holds characters that CP949 has")
+
+
+async def test_settings_that_are_wrong_are_called_what_the_command_calls_them(sens, environ):
+    send = ("send", "-m", "hi", "01012345678")
+
+    unsent = await sens(*send, environ={**environ, "SENS_SENDER": ""})
+    strange = await sens(*send, environ={**environ, "SENS_BASE_URL": "ftp://here"})
+    plain = await sens(*send, environ={**environ, "SENS_BASE_URL": "http://a.example"})
+
+    assert {unsent.code, strange.code, plain.code} == {2}
+    assert "no sender: give --from or set SENS_SENDER" in flat(unsent.err)
+    assert "SENS_BASE_URL must be like" in flat(strange.err)
+    assert "'ftp://here'" in flat(strange.err)
+    assert "SENS_BASE_URL http://a.example is not encrypted" in flat(plain.err)
+    assert "allow_insecure" not in plain.err
 
 
 @pytest.fixture
@@ -219,7 +321,8 @@ async def test_a_reservation_that_is_too_near_is_refused_and_leaves_no_file(
     )
 
     assert result.code == 2
-    assert "10 minutes ahead" in " ".join(result.err.replace("│", " ").split())
+    assert "--reserve-at 2020-01-01 09:00" in flat(result.err)
+    assert "10 minutes ahead" in flat(result.err)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -122,10 +122,10 @@ def test_a_row_without_a_number_is_a_row_and_an_empty_line_is_none(write):
     ]
 
 
-def test_lines_are_those_of_the_file(write):
+def test_places_are_the_rows_a_spreadsheet_shows(write):
     table = read_csv(write('phone,memo\n01012345678,"a\nb"\n\n01023456789,c\n'))
 
-    assert [row.line for row in table.rows()] == [2, 5]
+    assert [row.place for row in table.rows()] == [2, 4]
 
 
 def test_rows_with_more_cells_than_the_header_keep_them_and_are_reported(write):
@@ -189,6 +189,7 @@ def test_numbers_given_as_arguments_are_a_list_too():
 
     assert (table.size, table.header) == (2, ("to",))
     assert [row.recipient.to for row in table.rows()] == ["010-1234-5678", "01023456789"]
+    assert [row.recipient.fields for row in table.rows()] == [{}, {}]
 
 
 def test_a_long_list_is_read_in_flat_memory(write):
