@@ -7,7 +7,7 @@ from sens_async.core.requests import Request, Service
 from sens_async.core.responses import Response, gateway_time, read_send, retry_after
 from sens_async.core.retry import Attempt
 from sens_async.core.signing import Signer
-from sens_async.errors import SensError, TransportError, without_traceback
+from sens_async.errors import ConnectFailed, SensError, TransportError, without_traceback
 from sens_async.transport import Handover, Transport
 
 __all__ = ["Exchange", "Gateway"]
@@ -98,6 +98,8 @@ class Gateway:
             request = Request("POST", self.service.messages, body)
             done = await self.exchange(request, handover, timestamp_ms=timestamp_ms)
         except TransportError as error:
+            if handover.begun or not isinstance(error, ConnectFailed):
+                error.may_have_been_sent, error.is_retryable = True, False
             return Attempt(error=without_traceback(error), signed_at=timestamp_ms / 1000)
         answer = read_send(done.response)
         if isinstance(answer, SensError):

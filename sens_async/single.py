@@ -14,6 +14,7 @@ from sens_async.errors import (
     SendTimeout,
     SensError,
     SessionClosed,
+    TransportError,
 )
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
@@ -69,6 +70,11 @@ class Single:
             raise self._error(RequestTimeout(text, may_have_been_sent=True), OutcomeState.UNKNOWN)
         if self.task.cancelled():
             raise self._interrupted(timeout)
+        if self._flight.attempts and (bug := self.task.exception()) is not None:
+            text = f"an unexpected failure: {type(bug).__name__}"
+            raise self._error(
+                TransportError(text, may_have_been_sent=True), OutcomeState.UNKNOWN
+            ) from bug
         return self._read(self.task.result())
 
     def close(self) -> None:
@@ -110,7 +116,8 @@ class Single:
         if self._is_closing:
             text = "the session was closed before this message's turn came"
             return self._error(SessionClosed(text), OutcomeState.NOT_SENT)
-        text = f"certainly not sent: its turn did not come within {timeout:g} s"
+        within = "" if timeout is None else f" within {timeout:g} s"
+        text = f"certainly not sent: its turn did not come{within}"
         return self._error(SendTimeout(text), OutcomeState.NOT_SENT)
 
     def _read(self, verdict: Verdict) -> Receipt:

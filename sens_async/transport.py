@@ -14,7 +14,9 @@ from typing import Protocol
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from aiohttp.http import StreamWriter
+from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -130,6 +132,26 @@ class _Body(aiohttp.Payload):
         return True
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Never hands out a kept-alive connection on which something came unasked.
+
+    The pool only looks whether a connection is open. An answer that arrived while it was idle
+    would be taken for the answer to the next request, and shift all that follow.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+
 class AiohttpTransport:
     """Exchanges over one pool of kept-alive connections.
 
@@ -160,10 +182,29 @@ class AiohttpTransport:
         self, request: Request, headers: Mapping[str, str], handover: Handover
     ) -> Response:
         """Make one exchange; see `Transport`."""
-        session = self._session or self._open()
         body = _Body(request.body, handover) if request.body else None
         if body is None:
             handover.begun = True
+        answered = await self._answer(request, body, headers, handover)
+        if isinstance(answered, TransportError):
+            # Raised here, without its cause: that holds the request, its keys, numbers and texts.
+            raise answered
+        if not handover.begun:
+            handover.begun = True
+            raise RuntimeError(
+                "an answer came to a request that was never marked as sent: with this version of "
+                "aiohttp it cannot be proved what was not sent; please report it"
+            )
+        return answered
+
+    async def _answer(
+        self,
+        request: Request,
+        body: _Body | None,
+        headers: Mapping[str, str],
+        handover: Handover,
+    ) -> Response | TransportError:
+        session = self._session or self._open()
         try:
             async with session.request(
                 request.method,
@@ -174,12 +215,7 @@ class AiohttpTransport:
             ) as answer:
                 content = await _read(answer)
         except (aiohttp.ClientError, OSError) as cause:
-            raise self._failure(cause, handover) from cause
-        if not handover.begun:
-            raise RuntimeError(
-                "an answer came to a request that was never marked as sent: with this version of "
-                "aiohttp it cannot be proved what was not sent; please report it"
-            )
+            return self._failure(cause, handover)
         if answer.status < 300:
             return Response(answer.status, content)
         return Response(
@@ -201,7 +237,7 @@ class AiohttpTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=self._connections,
                 keepalive_timeout=KEEPALIVE_SECONDS,
                 ssl=self._ssl or True,
