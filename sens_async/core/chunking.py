@@ -170,10 +170,8 @@ class Chunking:
         """
         has_texts = rows.texts is not None or rows.titles is not None
         if has_texts and self._message.text is None:
-            columns: list[Sequence[str]] = [rows.numbers, rows.texts_of(self._message)]
-            if rows.titles is not None or self._message.title is not None:
-                columns.append(rows.titles_of(self._message))
-            return list(map(hash, zip(*columns, strict=True)))
+            texts, titles = rows.texts_of(self._message), rows.titles_of(self._message)
+            return list(map(hash, zip(rows.numbers, texts, titles, strict=True)))
         keys: list[int | str] = (
             list(map(int, rows.numbers)) if self._is_korean else list(rows.numbers)
         )
