@@ -9,7 +9,15 @@ left to finish its one step.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from itertools import islice
 from typing import Any
 
@@ -17,7 +25,8 @@ from sens_async.clock import Clock
 from sens_async.core.batch import Batch
 from sens_async.core.chunking import HOLD, Chunking
 from sens_async.core.requests import MESSAGES_PER_REQUEST
-from sens_async.models import Recipient
+from sens_async.errors import RunStopped
+from sens_async.models import OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 
 __all__ = ["Intake", "Source", "check_source"]
@@ -100,15 +109,22 @@ class Intake:
         """Whether the source may take its time."""
         return self._async_source is not None
 
-    async def next(self) -> Batch | None:
-        """Give the next batch, or None when there will be no more."""
+    async def next(self, room: Callable[[], Awaitable[None]] | None = None) -> Batch | None:
+        """Give the next batch, or None when there will be no more.
+
+        Args:
+            room: Waits until there is room for more outcomes: a list of nothing but bad numbers
+                gives many and no batch. None if there always is.
+        """
         while not self._ready:
+            if room is not None and not self._has_ended:
+                await room()
             if self._has_ended:
                 return None
             if self._iterator is not None:
                 self._pull(self._iterator)
                 if not self._ready:
-                    await asyncio.sleep(0)  # a list of nothing but bad numbers is long, too
+                    await asyncio.sleep(0)
             else:
                 await self._ask()
         batch = self._ready.popleft()
@@ -129,15 +145,26 @@ class Intake:
         except BaseException as error:  # noqa: BLE001 - kept, and raised by the run: also an exit
             self.error = error
         self._feed(items, self._clock.monotonic())
-        if self.error is not None or len(items) < MESSAGES_PER_REQUEST:
+        if self.error is not None or self._has_ended or len(items) < MESSAGES_PER_REQUEST:
             self._end()
 
     def _feed(self, items: list[object], since: float) -> None:
-        if items:
+        if not items:
+            return
+        first = self._chunking.taken
+        try:
             fed = self._chunking.feed(items, since)
-            self._ready.extend(fed.batches)
-            for outcomes in fed.settled:
-                self._settle(outcomes)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised by the run
+            self.error = self.error or error
+            unsent = RunStopped("the recipients could not be read")
+            indexes = range(first, first + len(items))
+            nobody = [None] * len(items)
+            self._settle(OutcomeBatch(OutcomeState.NOT_SENT, indexes, items, nobody, error=unsent))
+            self._end()
+            return
+        self._ready.extend(fed.batches)
+        for outcomes in fed.settled:
+            self._settle(outcomes)
 
     def _feed_held(self) -> None:
         items, self._held = self._held, []
@@ -157,8 +184,11 @@ class Intake:
             assert self._async_source is not None
             self._reader = self._spawn(self._read(self._async_source), "reader of a source")
             self._timer = self._spawn(self._watch(), "timer of a source")
+            if self._ready or self._has_ended:  # an eager task may have read already
+                return
         asker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._askers.append(asker)
+        self._has_room.set()
         try:
             await asker
         except asyncio.CancelledError:
@@ -202,10 +232,16 @@ class Intake:
 
     async def _hand_over(self) -> None:
         self._feed_held()
-        self._wake(len(self._ready))
+        self._wake(max(1, len(self._ready)))
+        await asyncio.sleep(0)  # a source may never wait, and give nobody who can be sent to
+        while not self._has_ended and not self._ready and not self._askers:
+            await self._until_room()
         while len(self._ready) >= _AHEAD and not self._has_ended:
-            self._has_room.clear()
-            await self._has_room.wait()
+            await self._until_room()
+
+    async def _until_room(self) -> None:
+        self._has_room.clear()
+        await self._has_room.wait()
 
     def _take_late(self, item: object) -> None:
         """Give an outcome to the one who was on the way out of the source at the end."""

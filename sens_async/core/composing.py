@@ -69,6 +69,27 @@ class Composer:
         Returns:
             Those that passed; the others are added to `rejected`.
         """
+        began, refused = self.taken, len(self.rejected)
+        try:
+            return self._compose(items)
+        except Exception:  # noqa: BLE001 - a caller's object did that: find out which
+            self.taken = began
+            del self.rejected[refused:]
+        return [group for item in items for group in self._compose_alone(item)]
+
+    def _compose_alone(self, item: object) -> list[Group]:
+        index, refused = self.taken, len(self.rejected)
+        try:
+            return self._compose([item])
+        except Exception as cause:  # noqa: BLE001 - whatever it was, it was this recipient
+            self.taken = index + 1
+            del self.rejected[refused:]
+            error = InvalidRecipient(f"the recipient cannot be read: {type(cause).__name__}")
+            refusal = OutcomeBatch(OutcomeState.REJECTED, [index], [item], [None], error=error)
+            self.rejected.append(refusal)
+            return []
+
+    def _compose(self, items: Sequence[object]) -> list[Group]:
         kinds = set(map(type, items))
         rows = self._read(items, kinds)
         if self._shared is not None and kinds == {str}:
@@ -239,7 +260,9 @@ def _has_own(rows: Rows, field: str) -> bool:
         own = list(map(pick, rows.items))
     else:
         own = [pick(item) for item in rows.items if isinstance(item, Recipient)]
-    return own.count(None) < len(own) and (field == "content" or any(own))
+    if field == "content":
+        return any(text is not None for text in own)
+    return any(own)
 
 
 def _text_of(item: object, field: str, template: Template | None) -> str:

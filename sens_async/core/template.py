@@ -7,7 +7,6 @@ the field called `a.b`, so that a template from outside can reach nothing but th
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Final, cast
 
 import attrs
@@ -26,7 +25,7 @@ _find_braces: Final = re.compile(
 ).finditer
 
 _SEPARATOR: Final = "\0"
-_WRITTEN_BY_STR: Final = frozenset({str, int, Decimal, date, datetime})
+_WRITTEN_BY_STR: Final = frozenset({str, int, date, datetime})
 """Types whose every value `str` writes as people do; others want a look at the value."""
 _NAMES_SHOWN: Final = 10
 
@@ -140,12 +139,20 @@ def _written(name: str, fields: Mapping[str, object]) -> str:
         raise MissingField(f"field {name!r} is missing; {_present(fields)}", name=name) from None
     if isinstance(value, str):
         return value
-    if value is None or (isinstance(value, float | datetime) and value != value):  # noqa: PLR0124
+    if value is None or not _is_itself(value):
         raise MissingField(f"field {name!r} is {value}; {_present(fields)}", name=name)
     if isinstance(value, bytes | bytearray | memoryview):
         kind = type(value).__name__
         raise InvalidMessage(f"field {name!r} must be text or a number, got {kind}; decode it")
     return str(value)
+
+
+def _is_itself(value: object) -> bool:
+    """Whether a value equals itself; what stands for an empty cell (NaN, NaT, NA) does not."""
+    try:
+        return bool(value == value)  # noqa: PLR0124
+    except Exception:  # noqa: BLE001 - pandas.NA refuses to be asked
+        return False
 
 
 def _present(fields: Mapping[str, object]) -> str:
