@@ -165,6 +165,7 @@ class Run:
             self.stop(_unexpected(bug))
 
     async def _work(self) -> None:
+        await self._yield()  # an eager task would hire and read before it is known
         while (batch := await self._next()) is not None:
             if self.stopped_by is not None:
                 self._refuse(batch)
@@ -177,9 +178,7 @@ class Run:
     async def _next(self) -> Batch | None:
         while True:
             try:
-                if self._room is not None and self.stopped_by is None:
-                    await self._wait_for(self._room)
-                batch = await self._intake.next()
+                batch = await self._take()
             except asyncio.CancelledError:
                 self._called_back()
                 continue
@@ -189,13 +188,17 @@ class Run:
                 self.stop(stopped)
             return batch
 
-    async def _wait_for(self, room: Callable[[], Awaitable[None]]) -> None:
-        """Wait for room where a stop finds this worker, as it finds those with a batch."""
+    async def _take(self) -> Batch | None:
+        """Wait for room and for a batch where a stop finds this worker, as it finds the others."""
+        if self.stopped_by is not None:
+            return await self._intake.next()
         task: asyncio.Task[None] | None = asyncio.current_task()
         assert task is not None
         self._flights[task] = Flight()
         try:
-            await room()
+            if self._room is not None:
+                await self._room()
+            return await self._intake.next(self._room)
         finally:
             del self._flights[task]
 
@@ -232,9 +235,7 @@ class Run:
             return
         try:
             verdict = await self._attempt(batch)
-            if verdict.step is Step.HALVE:
-                await self._split(batch, one_is_refused=False)
-            elif verdict.step is Step.FIND_CULPRIT:
+            if verdict.step in {Step.FIND_CULPRIT, Step.HALVE}:
                 await self._hunt(batch, verdict)
         finally:
             if must_leave:
@@ -252,8 +253,9 @@ class Run:
         flight = self._flights[task] = Flight()
         is_probe = False
         try:
-            is_probe = await self._outage.admit()
             verdict = _UNSENT
+            if self.stopped_by is None:
+                is_probe = await self._outage.admit()
             if self.stopped_by is None:
                 verdict = await self._dispatcher.dispatch(
                     batch, self._message, flight, files=self.files, lane=Lane.BULK, owner=self
@@ -313,7 +315,7 @@ class Run:
     # -- refusals
 
     async def _hunt(self, batch: Batch, refusal: Verdict) -> None:
-        """Find who is refused, so that the others go; one batch of a kind at a time."""
+        """Send a refused batch in parts, so that most go; one batch of a kind at a time."""
         error = refusal.error
         code = error.code if isinstance(error, ApiError) else None
         status = error.status if isinstance(error, ApiError) else 0
@@ -328,7 +330,7 @@ class Run:
             if len(batch) >= 3 and not self._proving[batch.envelope].is_proven:
                 await self._probe(batch, refusal)
             else:
-                await self._split(batch, one_is_refused=True)
+                await self._split(batch, one_is_refused=refusal.step is Step.FIND_CULPRIT)
         finally:
             lock.release()
 
@@ -353,7 +355,7 @@ class Run:
         for one, verdict in rejected:
             self._sink(one.settled(state, error=verdict.error))
         if len(rest) > 1 and not rejected:  # then whoever was refused is in there
-            await self._split(rest, one_is_refused=True)
+            await self._split(rest, one_is_refused=refusal.step is Step.FIND_CULPRIT)
         elif len(rest):
             await self._carry_part(rest)
 

@@ -4,6 +4,7 @@
 finding a culprit, halving, and stopping a run.
 """
 
+import asyncio
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from sens_async.core.message import Message
 from sens_async.core.requests import Request
 from sens_async.core.responses import Response
 from sens_async.core.retry import (
+    AGAIN,
+    MAX_SIGNINGS,
     Attempt,
     History,
     RetryBudget,
@@ -39,21 +42,24 @@ class Flight:
     Attributes:
         attempts: Requests begun for it.
         signed_at: Signature time of the last, seconds since the epoch, or None.
+        is_withdrawn: Whether no further request may be made for it.
     """
 
-    __slots__ = ("_handover", "attempts", "signed_at")
+    __slots__ = ("_handover", "attempts", "is_withdrawn", "signed_at")
 
     def __init__(self) -> None:
         self.attempts = 0
+        self.is_withdrawn = False
         self.signed_at: float | None = None
         self._handover: Handover | None = None
 
     def withdraw(self) -> bool:
-        """Forbid what has not been handed to a connection yet.
+        """Forbid what has not been handed to a connection yet, now and later.
 
         Returns:
             Whether it is certain that no unanswered request for it will be sent.
         """
+        self.is_withdrawn = True
         return self._handover is None or self._handover.withdraw()
 
     def begin(self, signed_at: float) -> Handover:
@@ -159,13 +165,15 @@ class Dispatcher:
         Cancellation: `flight` says whether the batch may have been sent.
         """
         clock = self.gateway.clock
-        connect_failures = 0
+        connect_failures = signings = 0
         while True:
             try:
                 file_ids = await files.ids()
                 body = batch.body(file_ids)
                 await self.queue.enter(len(batch), lane, owner)
                 try:
+                    if flight.is_withdrawn:  # and a limiter swallowed the cancellation
+                        raise asyncio.CancelledError
                     message.check_time(clock.time())
                     began = clock.monotonic()
                     handover = flight.begin(clock.time())
@@ -184,10 +192,13 @@ class Dispatcher:
                 recipients=len(batch),
                 has_old_files=files.are_old(file_ids),
                 connect_failures=connect_failures,
+                signings=signings,
                 can_afford_retry=self.budget.can_afford_retry,
                 pauses=self.pauses.before(began),
             )
             action = decide(attempt, history, self.policy, self._random())
+            if flight.is_withdrawn and action.step in AGAIN:
+                return Verdict(Step.GIVE_UP, attempt, attempt.error)
             match action.step:
                 case Step.CONNECT_AGAIN:
                     connect_failures += 1
@@ -199,7 +210,7 @@ class Dispatcher:
                 case Step.REPLACE_FILES:
                     files.replace(file_ids)
                 case Step.SIGN_AGAIN:
-                    pass
+                    signings += 1
                 case _:
                     return Verdict(action.step, attempt, attempt.error)
 
@@ -225,7 +236,7 @@ class Dispatcher:
             SensError: The last failure. Nothing of a *message* was sent.
         """
         clock = self.gateway.clock
-        failures = 0
+        failures = signings = 0
         while True:
             await self.queue.enter(0, lane, self)
             began = clock.monotonic()
@@ -243,7 +254,8 @@ class Dispatcher:
                 is_worth_signing_again, wait = done.is_worth_signing_again, done.retry_after
             finally:
                 self.queue.leave(lane)
-            if is_worth_signing_again:
+            if is_worth_signing_again and signings < MAX_SIGNINGS:
+                signings += 1
                 continue
             if isinstance(error, RateLimited):
                 attempt = Attempt(error=error, signed_at=0.0, retry_after=wait)

@@ -21,7 +21,20 @@ from sens_async.errors import (
     SensError,
 )
 
-__all__ = ["Action", "Attempt", "History", "RetryBudget", "RetryPolicy", "Step", "decide"]
+__all__ = [
+    "AGAIN",
+    "MAX_SIGNINGS",
+    "Action",
+    "Attempt",
+    "History",
+    "RetryBudget",
+    "RetryPolicy",
+    "Step",
+    "decide",
+]
+
+MAX_SIGNINGS = 3
+"""Times one request is signed again because a clock moved; a clock that swings must have an end."""
 
 _MAX_PAUSES = 8
 """Pauses in a row, with nothing accepted between, after which throttling ends the run."""
@@ -89,6 +102,7 @@ class History:
         has_old_files: Whether it named pictures that may be what was refused: not those that
             were uploaded afresh after an earlier refusal.
         connect_failures: How many connections for this batch failed before.
+        signings: How often this batch was signed again before.
         can_afford_retry: Whether the session's retry budget allows another connection.
         pauses: Pauses for 429 in a row before this attempt, with nothing accepted between.
     """
@@ -96,6 +110,7 @@ class History:
     recipients: int = 1
     has_old_files: bool = False
     connect_failures: int = 0
+    signings: int = 0
     can_afford_retry: bool = True
     pauses: int = 0
 
@@ -127,6 +142,10 @@ class Step(Enum):
     """Nothing of the run can be accepted."""
 
 
+AGAIN = frozenset({Step.CONNECT_AGAIN, Step.PAUSE, Step.SIGN_AGAIN, Step.REPLACE_FILES})
+"""Steps after which the same batch is sent once more."""
+
+
 class Action(NamedTuple):
     """A step and the seconds to wait for it."""
 
@@ -156,7 +175,8 @@ def decide(attempt: Attempt, history: History, policy: RetryPolicy, roll: float)
         return Action(Step.STOP)
     if isinstance(error, BadRequest):
         return _after_bad_request(error, history)
-    if isinstance(error, ApiError) and error.status == 401 and attempt.is_worth_signing_again:
+    is_new_clock = attempt.is_worth_signing_again and history.signings < MAX_SIGNINGS
+    if isinstance(error, ApiError) and error.status == 401 and is_new_clock:
         return Action(Step.SIGN_AGAIN)
     return Action(Step.STOP)
 

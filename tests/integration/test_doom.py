@@ -384,17 +384,26 @@ async def test_what_is_too_large_is_halved_without_looking_for_a_culprit(start, 
     assert states(report) == {"ACCEPTED": 100}
     check_report(report, given, narrow.admissions)
     refused = [entry.status for entry in narrow.requests].count(413)
-    assert (refused, len(narrow.requests)) == (7, 15)  # one of 100, two of 50, four of 25
+    # one of 100, three of one to see whether it is the envelope, two of 49, four of 25, eight
+    assert (refused, len(narrow.requests)) == (7, 18)
+
+
+async def test_what_is_too_large_for_three_far_apart_is_too_large_for_everybody(emulator, sens):
+    emulator.fail("too_large")
+    given = people(1_000)
+    report = await sens.send_many(given, "안녕하세요")
+
+    assert states(report) == {"NOT_SENT": 1_000}
+    check_report(report, given, emulator.admissions)
+    assert isinstance(report.stopped_by, BadRequest)
+    assert len(emulator.requests) <= 7
 
 
 async def test_what_is_too_large_alone_is_rejected(emulator, sens):
     emulator.fail("too_large")
-    given = people(8)
-    report = await sens.send_many(given, "안녕하세요")
+    report = await sens.send_many(people(1), "안녕하세요")
 
-    assert states(report) == {"REJECTED": 8}
-    check_report(report, given, emulator.admissions)
-    assert len(emulator.requests) == 15
+    assert states(report) == {"REJECTED": 1}
 
 
 async def test_no_connection_at_all_ends_in_reasonable_time(clock):
