@@ -18,15 +18,28 @@ TypeName = Literal["SMS", "LMS", "MMS"]
 ContentTypeName = Literal["COMM", "AD"]
 
 
-def check_timeout(timeout: float | None) -> None:
+def check_timeout(timeout: float | None, *, allows_zero: bool = False) -> None:
     """Refuse what is no time to wait.
 
+    Args:
+        timeout: Seconds, or None for no limit.
+        allows_zero: Whether 0 means something.
+
     Raises:
-        InvalidMessage: It is neither None nor a number of seconds above 0.
+        InvalidMessage: It is neither None nor such a number.
     """
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and 0 < timeout < float("inf")):
+    if timeout is None or (allows_zero and timeout == 0):
+        return
+    if type(timeout) not in {int, float} or not 0 < timeout < float("inf"):
         raise InvalidMessage(f"timeout must be seconds above 0, or None, got {timeout!r}")
+
+
+def _pictures(images: Sequence[Image]) -> tuple[Image, ...]:
+    """Keep what the list holds now: a caller may go on to use it."""
+    given: object = images
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise TypeError(f"images must be a list of pictures, got {type(given).__name__}")
+    return tuple(given)
 
 
 @attrs.frozen
@@ -36,16 +49,11 @@ class Call:
     content: str | None
     subject: str | None
     type: MessageType | TypeName | None
-    images: Sequence[Image] = attrs.field()
+    images: tuple[Image, ...] = attrs.field(converter=_pictures)
     content_type: ContentType | ContentTypeName
     country_code: str
     sender: str | None
     reserve_at: datetime | None
-
-    @images.validator
-    def _check_images(self, _: object, value: object) -> None:
-        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-            raise TypeError(f"images must be a list of pictures, got {type(value).__name__}")
 
     def compile(self, rules: Rules, sender: str | None, now: float) -> Message:
         """Check everything that does not depend on a recipient.

@@ -87,7 +87,7 @@ class Outbox:
             InvalidMessage: The call itself is wrong.
         """
         check_source(recipients)
-        if duplicates not in {"skip", "send"}:
+        if duplicates not in ("skip", "send"):
             raise InvalidMessage(f"duplicates must be 'skip' or 'send', got {duplicates!r}")
         message = self._compile(call)
         chunking = self._chunker.open(message, skip_duplicates=duplicates == "skip")
@@ -131,11 +131,18 @@ class Outbox:
         driving.add_done_callback(ended)
         return driving
 
-    async def close(self, timeout: float | None) -> None:  # noqa: ASYNC109 - see `aclose`
+    async def close(
+        self,
+        timeout: float | None,  # noqa: ASYNC109 - see `aclose`
+        patience: float,
+        caller: asyncio.Task[object] | None,
+    ) -> None:
         """Withdraw what only waits, and wait for what is on the wire.
 
         Args:
             timeout: Seconds after which it is given up, or None.
+            patience: Seconds that a source gets to end what it does when it is cancelled.
+            caller: Who closes: if that is a source being read, it is not waited for.
         """
         self._is_closed = True
         closed = SessionClosed("the session was closed before this message's turn came")
@@ -146,8 +153,9 @@ class Outbox:
         if not await self._tasks.wait(timeout):
             self.abandon()
             await self._tasks.wait()
-        self._readers.cancel()
-        await self._readers.wait()
+        self._readers.cancel(besides=caller)
+        if not await self._readers.wait(patience, besides=caller):
+            logger.warning("a source of recipients goes on although its session was closed")
 
     def abandon(self) -> None:
         """Give up what is on the wire: it becomes unknown."""

@@ -266,6 +266,8 @@ class SensSession:
         check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         report = BulkReport() if report is None else report
+        if not isinstance(report, BulkReport):
+            raise TypeError(f"report must be a BulkReport, got {type(report).__name__}")
         run = self._outbox.run(call, recipients, duplicates, report.add, takes_all=True)
         began = self._clock.monotonic()
         with report.timed(lambda: self._clock.monotonic() - began):
@@ -360,7 +362,9 @@ class SensSession:
         """
         if self._closing is None:
             self._check_place()
-            self._closing = asyncio.create_task(self._close(timeout), name="sens-async closing")
+            check_timeout(timeout, allows_zero=True)
+            closing = self._close(timeout, asyncio.current_task())
+            self._closing = asyncio.create_task(closing, name="sens-async closing")
         try:
             await asyncio.shield(self._closing)
         except asyncio.CancelledError:
@@ -420,9 +424,14 @@ class SensSession:
                 "this session belongs to another event loop; make a session in each loop"
             )
 
-    async def _close(self, timeout: float | None) -> None:  # noqa: ASYNC109 - see `aclose`
+    async def _close(
+        self,
+        timeout: float | None,  # noqa: ASYNC109 - see `aclose`
+        caller: asyncio.Task[object] | None,
+    ) -> None:
         self.queue.close()
-        await self._outbox.close(timeout)
+        patience = self.settings.timeouts.total if timeout is None else timeout
+        await self._outbox.close(timeout, patience, caller)
         await self.attachments.aclose()
         if self._own_limiter is not None:
             await self._own_limiter.aclose()

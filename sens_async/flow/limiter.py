@@ -141,9 +141,10 @@ class GcraLimiter:
             if self._clock.monotonic() + wait > self._wake_at - SHORTEST_SLEEP:
                 return
             self._stop_timer()
-        self._timer = asyncio.create_task(self._wake(), name="sens-async limiter timer")
-        self._timers.add(self._timer)
-        self._timer.add_done_callback(self._timers.discard)
+        timer = asyncio.create_task(self._wake(), name="sens-async limiter timer")
+        self._timer = None if timer.done() else timer  # an eager task may have ended already
+        self._timers.add(timer)
+        timer.add_done_callback(self._timers.discard)
 
     async def _wake(self) -> None:
         """Grant and sleep in turns until nobody waits."""

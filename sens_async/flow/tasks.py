@@ -25,20 +25,27 @@ class Tasks:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def wait(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - asyncio.wait's
+    async def wait(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - asyncio.wait's
+        besides: asyncio.Task[Any] | None = None,
+    ) -> bool:
         """Wait for all of them.
 
         Args:
             timeout: Seconds, or None for as long as it takes.
+            besides: One that is not waited for.
 
         Returns:
             Whether all have ended.
         """
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout)
-        return not self._tasks
+        awaited = self._tasks - {besides}
+        if not awaited:
+            return True
+        _, running = await asyncio.wait(awaited, timeout=timeout)
+        return not running
 
-    def cancel(self) -> None:
-        """Cancel all that still run."""
-        for task in self._tasks:
+    def cancel(self, besides: asyncio.Task[Any] | None = None) -> None:
+        """Cancel all that still run, but for one."""
+        for task in self._tasks - {besides}:
             task.cancel()
