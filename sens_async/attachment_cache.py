@@ -137,7 +137,10 @@ class _Tolerant:
 
     async def get(self, key: str) -> UploadedFile | None:
         with _logged("look up"):
-            return await self._store.get(key)
+            file = await self._store.get(key)
+            if file is None or _is_file(file):
+                return file
+            logger.warning("the attachment store gave %s for a file", type(file).__name__)
         return None
 
     async def put(self, key: str, file: UploadedFile) -> None:
@@ -158,6 +161,17 @@ class _Tolerant:
         finally:
             with _logged("end the lease of"):
                 await stack.aclose()
+
+
+def _is_file(file: object) -> bool:
+    """Whether a store gave what it was given: a file id, and an expiry with a time zone."""
+    if not isinstance(file, UploadedFile):
+        return False
+    file_id: object = file.file_id
+    expires_at: object = file.expires_at
+    if not isinstance(file_id, str) or not isinstance(expires_at, datetime):
+        return False
+    return expires_at.tzinfo is not None and expires_at.year > 1
 
 
 @contextmanager

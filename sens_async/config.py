@@ -256,8 +256,8 @@ def _check_base_url(text: object, *, allow_insecure: bool) -> None:
         raise ConfigError(f"{form}; got {type(text).__name__}")
     if "@" in text:
         raise ConfigError(f"{form}: no user, no password")
-    if re.fullmatch(r"https?://[^\s/?#\\]+/?", text) is None:
-        raise ConfigError(f"{form}; got {text!r}")
+    if re.fullmatch(r"https?://[^\s/?#\\]+/?", text) is None or not text.isascii():
+        raise ConfigError(f"{form}, in ASCII (xn--…); got {text!r}")
     try:
         url = URL(text)
         port = url.port

@@ -393,7 +393,10 @@ class BulkFailed(SensError, ExceptionGroup[SensError]):
 
 def without_traceback(error: SensError) -> SensError:
     """Let go of the frames an error was raised in; outcomes keep errors for a whole run."""
-    error.__traceback__ = error.__context__ = None
-    if error.__cause__ is not None:
-        error.__cause__.__traceback__ = error.__cause__.__context__ = None
+    chain: list[BaseException | None] = [error]
+    while chain:
+        link = chain.pop()
+        if link is not None:
+            chain.append(link.__cause__)
+            link.__traceback__ = link.__context__ = None
     return error

@@ -249,4 +249,4 @@ def _http_date(text: str | None) -> float | None:
 def _excerpt(body: bytes | str) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     text = "".join(char if char.isprintable() else " " for char in text[: 4 * _EXCERPT])
-    return re.sub(r"\+?\d[\d-]{7,}\d", lambda match: mask(match[0]), text)[:_EXCERPT]
+    return re.sub(r"\+?\(?\d[\d\-. ()]{7,}\d", lambda match: mask(match[0]), text)[:_EXCERPT]

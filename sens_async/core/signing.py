@@ -11,6 +11,7 @@ clock is off learns by how much from the `Date` header of that refusal.
 import hmac
 from base64 import b64encode
 from hashlib import sha256
+from typing import NoReturn
 
 __all__ = ["SIGNATURE_LIFETIME", "SKEW_TOLERANCE", "Signer", "sign", "string_to_sign"]
 
@@ -23,6 +24,9 @@ SKEW_TOLERANCE = 60.0
 Well under `SIGNATURE_LIFETIME`, so that a clock that caused the refusal always shows, and well
 over the whole-second resolution and travel time of a `Date` header.
 """
+
+_ABSURD = 10 * 365 * 86_400.0
+"""Seconds by which no clock is off; a `Date` that says so is not believed."""
 
 
 def string_to_sign(method: str, target: str, timestamp_ms: int, access_key: str) -> str:
@@ -88,7 +92,9 @@ class Signer:
             gateway_time: The answer's `Date`, in seconds since the epoch.
             now: Our time when the answer came, in seconds since the epoch.
         """
-        self.offset = gateway_time - now
+        offset = gateway_time - now
+        if abs(offset) < _ABSURD:
+            self.offset = offset
 
     def is_worth_signing_again(self, signed_offset: float) -> bool:
         """Whether what is known now of the gateway's clock makes a new signature differ.
@@ -97,6 +103,9 @@ class Signer:
             signed_offset: The `offset` that the refused attempt was signed with.
         """
         return abs(self.offset - signed_offset) > SKEW_TOLERANCE
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer holds a secret key and is not pickled")
 
     def __repr__(self) -> str:
         return f"<Signer {self._access_key[:4]}…, clock {self.offset:+.0f} s>"
