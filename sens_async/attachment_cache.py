@@ -8,23 +8,14 @@ taken to hold nothing.
 """
 
 import asyncio
-import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Generic, Protocol, TypeVar
 
 import attrs
 
 from sens_async import pictures
+from sens_async.attachment_store import AttachmentStore, MemoryStore, Recent, TolerantStore
 from sens_async.clock import Clock
 from sens_async.core import attachments
 from sens_async.core.schedule import KST, from_epoch
@@ -33,11 +24,7 @@ from sens_async.flow.single_flight import SingleFlight
 from sens_async.models import UploadedFile
 from sens_async.pictures import Image
 
-__all__ = ["Attachment", "AttachmentCache", "AttachmentStore", "MemoryStore"]
-
-logger = logging.getLogger("sens_async")
-
-V = TypeVar("V")
+__all__ = ["Attachment", "AttachmentCache"]
 
 _KEPT_PICTURES = 16
 """Converted pictures that are kept, of at most 300 kB each, so that a picture sent again and
@@ -45,141 +32,6 @@ again is decoded once."""
 
 _KEPT_REFUSALS = 1000
 """Refused pictures whose next upload is known to need another name."""
-
-
-class AttachmentStore(Protocol):
-    """Where uploaded files are remembered, perhaps for several processes.
-
-    A key is opaque text. What is stored may be forgotten at any time.
-    """
-
-    async def get(self, key: str) -> UploadedFile | None:
-        """Give what was put under `key`, or None."""
-        ...
-
-    async def put(self, key: str, file: UploadedFile) -> None:
-        """Remember a file, in place of what was there."""
-        ...
-
-    async def drop(self, key: str) -> None:
-        """Forget what is under `key`, if anything is."""
-        ...
-
-    def lease(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Keep other processes from uploading under `key` meanwhile; waits for its turn."""
-        ...
-
-
-class _Recent(Generic[V]):
-    """The `size` values used last."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[str, V] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def get(self, key: str) -> V | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: str, value: V) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-
-    def drop(self, key: str) -> None:
-        self._values.pop(key, None)
-
-
-class MemoryStore:
-    """Remembers the files used last, in this process.
-
-    Args:
-        max_files: How many.
-    """
-
-    def __init__(self, max_files: int = 1000) -> None:
-        self._files: _Recent[UploadedFile] = _Recent(max_files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __repr__(self) -> str:
-        return f"<MemoryStore files={len(self)}>"
-
-    async def get(self, key: str) -> UploadedFile | None:
-        """Give what was put under `key`, or None."""
-        return self._files.get(key)
-
-    async def put(self, key: str, file: UploadedFile) -> None:
-        """Remember a file, in place of what was there and perhaps of the one used longest ago."""
-        self._files.put(key, file)
-
-    async def drop(self, key: str) -> None:
-        """Forget what is under `key`, if anything is."""
-        self._files.drop(key)
-
-    def lease(self, key: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Do nothing: within a process, uploads of one picture are shared anyway."""
-        return nullcontext()
-
-
-class _Tolerant:
-    """Somebody's store, which is logged and taken to hold nothing when it fails."""
-
-    def __init__(self, store: AttachmentStore) -> None:
-        self._store = store
-
-    async def get(self, key: str) -> UploadedFile | None:
-        with _logged("look up"):
-            file = await self._store.get(key)
-            if file is None or _is_file(file):
-                return file
-            logger.warning("the attachment store gave %s for a file", type(file).__name__)
-        return None
-
-    async def put(self, key: str, file: UploadedFile) -> None:
-        with _logged("remember"):
-            await self._store.put(key, file)
-
-    async def drop(self, key: str) -> None:
-        with _logged("forget"):
-            await self._store.drop(key)
-
-    @asynccontextmanager
-    async def lease(self, key: str) -> AsyncIterator[None]:
-        stack = AsyncExitStack()
-        with _logged("lease"):
-            await stack.enter_async_context(self._store.lease(key))
-        try:
-            yield
-        finally:
-            with _logged("end the lease of"):
-                await stack.aclose()
-
-
-def _is_file(file: object) -> bool:
-    """Whether a store gave what it was given: a file id, and an expiry with a time zone."""
-    if not isinstance(file, UploadedFile):
-        return False
-    file_id: object = file.file_id
-    expires_at: object = file.expires_at
-    if not isinstance(file_id, str) or not isinstance(expires_at, datetime):
-        return False
-    return expires_at.tzinfo is not None and expires_at.year > 1
-
-
-@contextmanager
-def _logged(verb: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception:
-        logger.warning("the attachment store failed to %s a file", verb, exc_info=True)
 
 
 @attrs.frozen
@@ -225,9 +77,9 @@ class AttachmentCache:
         self._upload = upload
         self._clock = clock
         self._memory = MemoryStore()
-        self._shared: AttachmentStore = MemoryStore(0) if store is None else _Tolerant(store)
-        self._refused: _Recent[str] = _Recent(_KEPT_REFUSALS)
-        self._prepared: _Recent[Attachment] = _Recent(_KEPT_PICTURES)
+        self._shared: AttachmentStore = MemoryStore(0) if store is None else TolerantStore(store)
+        self._refused: Recent[str] = Recent(_KEPT_REFUSALS)
+        self._prepared: Recent[Attachment] = Recent(_KEPT_PICTURES)
         self._conversions: SingleFlight[tuple[str, str], Attachment] = SingleFlight("conversion")
         self._uploads: SingleFlight[str, UploadedFile] = SingleFlight("upload")
         self._decoding = asyncio.Lock()

@@ -10,7 +10,8 @@ from typing import Literal, Self
 
 import attrs
 
-from sens_async.attachment_cache import AttachmentCache, AttachmentStore
+from sens_async.attachment_cache import AttachmentCache
+from sens_async.attachment_store import AttachmentStore
 from sens_async.attempt import Gateway
 from sens_async.calls import Call, ContentTypeName, TypeName, check_timeout
 from sens_async.clock import Clock, SystemClock
@@ -215,7 +216,7 @@ class SensSession:
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         return await self._outbox.single(call, to).receipt(timeout)
 
-    async def send_many(
+    async def send_many(  # noqa: D417 - the rest is explained once, at `send`
         self,
         recipients: Source,
         content: str | None = None,
@@ -236,14 +237,8 @@ class SensSession:
         Args:
             recipients: Any iterable or async iterable of numbers and `Recipient`s, read lazily,
                 once. A wrong item is that item's `REJECTED`.
-            content: See `send`.
-            subject: See `send`.
-            type: See `send`.
-            images: See `send`.
-            content_type: See `send`.
-            country_code: See `send`.
-            sender: See `send`.
-            reserve_at: See `send`; checked again for each request.
+            content, subject, type, images, content_type, country_code, sender, reserve_at: See
+                `send`; the time is checked again for each request.
             timeout: Seconds after which the run stops; None for never.
             duplicates: "skip" to send the same text to the same number once, at 60 to
                 85 bytes of memory a recipient; "send" to send it again.
@@ -279,7 +274,7 @@ class SensSession:
             raise run.failure
         return report
 
-    def send_stream(
+    def send_stream(  # noqa: D417 - the rest is explained once, at `send`
         self,
         recipients: Source,
         content: str | None = None,
@@ -304,14 +299,8 @@ class SensSession:
 
         Args:
             recipients: See `send_many`.
-            content: See `send`.
-            subject: See `send`.
-            type: See `send`.
-            images: See `send`.
-            content_type: See `send`.
-            country_code: See `send`.
-            sender: See `send`.
-            reserve_at: See `send`.
+            content, subject, type, images, content_type, country_code, sender, reserve_at: See
+                `send`; the time is checked again for each request.
             timeout: See `send_many`.
             duplicates: See `send_many`; only "send" keeps memory flat.
 

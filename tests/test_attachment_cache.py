@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from PIL import Image
 
-from sens_async.attachment_cache import Attachment, AttachmentCache, MemoryStore
+from sens_async.attachment_cache import Attachment, AttachmentCache
+from sens_async.attachment_store import MemoryStore
 from sens_async.core.attachments import digest, upload_name, why_not
 from sens_async.core.schedule import from_epoch
 from sens_async.errors import BadRequest, InvalidAttachment, InvalidSchedule, SessionClosed

@@ -16,6 +16,7 @@ ROWS = [
     {
         "__init__",
         "attachment_cache",
+        "attachment_store",
         "attempt",
         "bulk",
         "calls",

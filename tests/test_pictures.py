@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from sens_async import pictures
-from sens_async.core.attachments import MAX_SOURCE_BYTES, jpeg_info, why_not
+from sens_async.core.attachments import MAX_SOURCE_BYTES, why_not
+from sens_async.core.jpeg import jpeg_info
 from sens_async.errors import InvalidAttachment
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -31,7 +31,7 @@ from sens_async import (
     Settings,
     measure,
 )
-from sens_async.attachment_cache import MemoryStore
+from sens_async.attachment_store import MemoryStore
 from sens_async.emulator import Emulator
 from sens_async.flow.limiter import GcraLimiter
 

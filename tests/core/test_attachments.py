@@ -13,16 +13,15 @@ from sens_async.core.attachments import (
     MAX_NAME,
     MAX_SALT,
     MAX_SOURCE_BYTES,
-    JpegInfo,
     as_it_is,
     decode_data_url,
     digest,
     is_fresh,
-    jpeg_info,
     salt_at,
     upload_name,
     why_not,
 )
+from sens_async.core.jpeg import JpegInfo, jpeg_info
 from sens_async.errors import InvalidAttachment
 from sens_async.models import UploadedFile
 

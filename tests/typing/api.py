@@ -36,7 +36,7 @@ from sens_async import (
     UploadedFile,
     measure,
 )
-from sens_async.attachment_cache import AttachmentStore
+from sens_async.attachment_store import AttachmentStore
 from sens_async.clock import Clock
 from sens_async.core.requests import Request
 from sens_async.core.responses import Response
