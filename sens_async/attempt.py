@@ -62,6 +62,10 @@ class Gateway:
             response = await self.transport.exchange(request, headers, handover)
         except TransportError:
             raise
+        except SensError as error:
+            handover.begun = True
+            text = f"the transport raised {type(error).__name__}, which proves nothing"
+            raise TransportError(text, may_have_been_sent=True) from error
         except Exception:
             handover.begun = True  # whatever this is, it proves nothing
             raise

@@ -273,7 +273,7 @@ def _text_of(item: object, field: str, template: Template | None) -> str:
         if own is not None and not isinstance(own, str):
             raise InvalidMessage(f"{field} must be str, got {type(own).__name__}")
         if own is not None and (own or field == "content"):
-            return own
+            return str.__str__(own)  # a plain str of it: a subclass may hash or compare oddly
         fields = item.fields
     if template is None:
         if field == "subject":
