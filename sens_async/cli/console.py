@@ -69,6 +69,13 @@ class _Trimmed:
         return getattr(self._stream, name)
 
 
+class _Console(Console):
+    """A console whose broken pipe is an error like others, and does not end the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this while it handles one
+
+
 def make_console(*, to_stderr: bool = False) -> Console:
     """A console on standard output or error.
 
@@ -77,7 +84,7 @@ def make_console(*, to_stderr: bool = False) -> Console:
     """
     stream = sys.stderr if to_stderr else sys.stdout
     is_terminal = stream.isatty()
-    return Console(
+    return _Console(
         file=stream if is_terminal else cast("IO[str]", _Trimmed(stream)),
         theme=_THEME,
         highlight=False,

@@ -153,22 +153,24 @@ def read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[in
         counted and left out.
 
     Raises:
-        InvalidTable: A character or a quote is broken.
+        InvalidTable: A character or a quote is broken, or the file is unreadable.
     """
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        line = 1
-        try:
+    line = 1
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
             for row, cells in enumerate(reader, 1):
                 if any(map(str.strip, cells)):
                     yield row, cells
                 line = reader.line_num + 1
-        except csv.Error as error:
-            raise InvalidTable(
-                f'{path.name}, line {line}: {error}; a cell that holds " must be quoted, and each '
-                'such " doubled'
-            ) from error
-        except UnicodeError as error:
-            raise InvalidTable(
-                f"{path.name}, after line {line}: not {encoding}; give another --encoding"
-            ) from error
+    except csv.Error as error:
+        raise InvalidTable(
+            f'{path.name}, line {line}: {error}; a cell that holds " must be quoted, and each '
+            'such " doubled'
+        ) from error
+    except UnicodeError as error:
+        raise InvalidTable(
+            f"{path.name}, after line {line}: not {encoding}; give another --encoding"
+        ) from error
+    except OSError as error:
+        raise InvalidTable(f"{path.name} cannot be read: {error.strerror}") from error

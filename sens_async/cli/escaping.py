@@ -1,26 +1,29 @@
 """Cells that a spreadsheet must not take for formulas.
 
-An apostrophe goes before a cell whose first character would start one (OWASP ASVS 1.2.10,
-CWE-1236), and before one that already is so escaped, so that reading takes back exactly what
-writing added.
+An apostrophe goes before whatever would start one: at the beginning of a cell (OWASP ASVS 1.2.10,
+CWE-1236), and inside it after what starts a cell or a row where another delimiter than ours is
+usual. Quotes do not help there: a quote counts only where a cell begins. One goes, too, before
+what already is so escaped, so that reading takes back exactly what writing added.
 """
 
 import re
 
 __all__ = ["escape", "escape_number", "unescape"]
 
-_RISKY = re.compile(r"'*[=+\-@\t\r\n\0＝＋－＠]")
-_ESCAPED = re.compile(r"'+[=+\-@\t\r\n\0＝＋－＠]")
+_BEGINNING = r"""(\A|[;|\t\r\n]"*)"""
+_FORMULA = r"(?='*[=+\-@\t\r\n\0＝＋－＠])"
+_risky = re.compile(_BEGINNING + _FORMULA)
+_escaped = re.compile(_BEGINNING + "'" + _FORMULA)
 
 
 def escape(cell: str) -> str:
     """Make a cell harmless to open in a spreadsheet."""
-    return f"'{cell}" if _RISKY.match(cell) else cell
+    return _risky.sub(r"\1'", cell)
 
 
 def unescape(cell: str) -> str:
     """Take back what `escape` added."""
-    return cell[1:] if _ESCAPED.match(cell) else cell
+    return _escaped.sub(r"\1", cell)
 
 
 def escape_number(cell: str) -> str:

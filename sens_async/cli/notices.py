@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 
@@ -15,7 +15,8 @@ class _Shown(logging.Handler):
         # Neither a rich console nor typer.echo: both would write past the progress bar, which
         # stands in for this stream while it is shown.
         mark = typer.style("warning 경고", fg="yellow") if sys.stderr.isatty() else "warning 경고"
-        sys.stderr.write(f"{mark} {record.getMessage()}\n")
+        with suppress(OSError):  # it would end the run that warns
+            sys.stderr.write(f"{mark} {record.getMessage()}\n")
 
 
 @contextmanager

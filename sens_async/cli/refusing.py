@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import typer
 
-from sens_async.cli.results import InvalidOutput
+from sens_async.cli.outputs import InvalidOutput
 from sens_async.cli.table import InvalidTable
 from sens_async.errors import ConfigError, InvalidMessage
 

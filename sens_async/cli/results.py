@@ -1,140 +1,24 @@
 """Who was sent to, row by row: `--out`, `--failed-out` and `--unknown-out`.
 
 Rows are written in input order while the run goes on: a row waits in memory only until it and
-all rows before it have an outcome. Each file grows under a temporary name beside its place,
-readable by its owner alone, and takes its name when the run is over, however it ended.
+all rows before it have an outcome.
 """
 
-import csv
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from sens_async.cli.escaping import escape, escape_number
 from sens_async.cli.hints import explained
-from sens_async.cli.table import OWN_PREFIX, Row, Table
+from sens_async.cli.outputs import EVERYBODY, FAILED, UNKNOWN, InvalidOutput, ResultFile
+from sens_async.cli.table import Row, Table
 from sens_async.cli.tally import Tally
 from sens_async.errors import RunStopped, SensError
 from sens_async.models import OutcomeState, Recipient
 from sens_async.outcomes import Outcome, OutcomeBatch
 
-__all__ = ["InvalidOutput", "ResultFile", "Results", "check_outputs"]
+__all__ = ["Results"]
 
-_COLUMNS = tuple(
-    OWN_PREFIX + name
-    for name in ("state", "reason", "number", "type", "request_id", "attempts", "attempted_at")
-)
 _AFTERMATH = 1_000
-FAILED = frozenset({OutcomeState.NOT_SENT, OutcomeState.REJECTED})
-UNKNOWN = frozenset({OutcomeState.UNKNOWN})
-EVERYBODY = frozenset(OutcomeState)
-
-
-class InvalidOutput(ValueError):
-    """A file that results cannot, or must not, be written to."""
-
-
-def check_outputs(
-    outputs: Iterable[Path | None], *, inputs: Iterable[Path], overwrite: bool
-) -> None:
-    """Refuse to write over what is read or was there before, or two results into one file.
-
-    Args:
-        outputs: Where results are to go; None for none.
-        inputs: Files that are read.
-        overwrite: Whether what was there before may go.
-
-    Raises:
-        InvalidOutput: A place occurs twice, or is a directory, or has none, or is taken.
-    """
-    taken = {os.path.realpath(path): f"{path} is read from" for path in inputs}
-    wanted = [path for path in outputs if path is not None]
-    for path in wanted:
-        real = os.path.realpath(path)
-        if real in taken:
-            raise InvalidOutput(f"{taken[real]}: results need a file of their own")
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise InvalidOutput(f"{path} is no file in an existing directory")
-        taken[real] = f"{path} is given twice"
-    if old := [str(path) for path in wanted if path.exists() and not overwrite]:
-        verb = "exists" if len(old) == 1 else "exist"
-        raise InvalidOutput(f"{' and '.join(old)} {verb} already: give --overwrite to replace")
-
-
-class ResultFile:
-    """One CSV of rows and their outcomes, in UTF-8 with a mark so that Excel knows it."""
-
-    def __init__(self, path: Path, table: Table, states: frozenset[OutcomeState]) -> None:
-        """Begin a file.
-
-        Args:
-            path: Where it will be once `commit` was called.
-            table: Whose rows it holds.
-            states: Which outcomes belong in it.
-
-        Raises:
-            InvalidOutput: It cannot be written.
-        """
-        self.path = path
-        self.states = states
-        self.rows = 0
-        self._number_column = table.number_column
-        self._width = len(table.header)
-        try:
-            handle, name = tempfile.mkstemp(".part", f".{path.name}.", path.absolute().parent)
-        except OSError as error:
-            raise InvalidOutput(f"{path} cannot be written: {error.strerror}") from error
-        self._part = Path(name)
-        self._file = os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
-        self._writer = csv.writer(self._file)
-        header = list(table.header)
-        if not table.has_header:
-            header[table.number_column] = "to"
-        self._writer.writerow([*map(escape, header), *_COLUMNS])
-
-    def write(self, cells: Sequence[str], outcome: Outcome) -> None:
-        """Write one row, if its outcome belongs here."""
-        if outcome.state not in self.states:
-            return
-        row = [*cells[: self._width], *[""] * (self._width - len(cells))]
-        number = self._number_column
-        safe = [
-            escape_number(cell) if index == number else escape(cell)
-            for index, cell in enumerate(row)
-        ]
-        self._writer.writerow([*safe, *_told(outcome)])
-        self.rows += 1
-
-    def commit(self) -> None:
-        """Give the file its name; nothing is lost if the power fails after this."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._part.replace(self.path)
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
-
-
-def _told(outcome: Outcome) -> list[str]:
-    at = outcome.attempted_at
-    return [
-        outcome.state.value,
-        escape(_reason(outcome.error)),
-        outcome.number or "",
-        outcome.type.value if outcome.type else "",
-        outcome.request_id or "",
-        str(outcome.attempts),
-        at.isoformat(timespec="seconds") if at else "",
-    ]
-
-
-def _reason(error: SensError | None) -> str:
-    return "" if error is None else f"{type(error).__name__}: {error}"
 
 
 class Results:
@@ -181,6 +65,11 @@ class Results:
             self.discard()
             raise
 
+    @property
+    def broken(self) -> list[ResultFile]:
+        """The files that could not be written to their end."""
+        return [file for file in self.files if file.failure is not None]
+
     def recipients(self) -> Iterator[Recipient]:
         """Read the list, remembering each row until its outcome is written."""
         for row in self._rows:
@@ -192,7 +81,10 @@ class Results:
             yield row.recipient
 
     def add(self, batch: OutcomeBatch) -> None:
-        """Take in a batch of outcomes, and write what is now complete."""
+        """Take in a batch of outcomes, and write what is now complete.
+
+        A file that cannot be written raises nothing: it is `broken` from then on.
+        """
         batch = explained(batch)
         self.tally.add(batch)
         for outcome in batch:
@@ -206,6 +98,9 @@ class Results:
 
         Args:
             why: What ended the run early, if something did.
+
+        Raises:
+            InvalidTable: The rest of the list cannot be read, and has no outcome.
         """
         if self._unsettled:
             lost = RunStopped("abandoned before its answer came", may_have_been_sent=True)
@@ -218,7 +113,7 @@ class Results:
             self.add(_batch(OutcomeState.NOT_SENT, dict(enumerate(rest, start)), stopped))
 
     def commit(self) -> None:
-        """Give the files their names."""
+        """Give the files their names, the broken ones, too."""
         for file in self.files:
             file.commit()
 

@@ -12,7 +12,7 @@ from sens_async.cli.order import Order
 from sens_async.cli.progress import Display
 from sens_async.cli.results import Results
 from sens_async.cli.table import InvalidTable
-from sens_async.errors import ConfigError, InvalidMessage, SensError
+from sens_async.errors import ConfigError, InvalidMessage, RunStopped, SensError
 from sens_async.outcomes import BulkReport, OutcomeBatch
 from sens_async.session import SensSession
 
@@ -23,7 +23,10 @@ INTERRUPTED = 130
 
 
 class _Forwarding(BulkReport):
-    """A report that hands everything on and keeps nothing: a list may have any length."""
+    """A report that hands everything on and keeps nothing: a list may have any length.
+
+    Its sink must not raise: the run would lose what it was about to settle.
+    """
 
     def __init__(self, sink: Callable[[OutcomeBatch], None]) -> None:
         super().__init__()
@@ -62,14 +65,17 @@ class Run:
         self._results = results
         self._display = Display(console, results.tally, size, what="sending 발송")
         self._interrupts = 0
+        self._failure: Exception | None = None
+        self._sending: asyncio.Task[BulkReport] | None = None
+        self._is_stopping = False
 
     @property
     def exit_code(self) -> int:
         """What the command ends with, once it is over."""
         if self._interrupts:
             return INTERRUPTED
-        is_whole = self.stopped_by is None and self.broken_list is None
-        return int(not (is_whole and self._results.tally.is_success))
+        is_broken = self.stopped_by or self.broken_list or self._results.broken
+        return int(bool(is_broken) or not self._results.tally.is_success)
 
     async def run(self) -> None:
         """Send to everybody; however it ends, everybody has an outcome and the files are there."""
@@ -85,15 +91,21 @@ class Run:
             self._finish(monotonic() - began)
             raise
         self._finish(monotonic() - began)
+        if self._failure is not None:
+            raise self._failure
 
     def _finish(self, elapsed: float) -> None:
         self.elapsed = elapsed
-        self._results.settle(self.stopped_by)
-        self._results.commit()
+        try:
+            self._results.settle(self.stopped_by)
+        except InvalidTable as error:
+            self.broken_list = self.broken_list or error
+        finally:
+            self._results.commit()
 
     async def _send_many(self) -> None:
         order, report = self._order, _Forwarding(self._take)
-        sending = asyncio.create_task(
+        self._sending = asyncio.create_task(
             self._session.send_many(
                 self._results.recipients(),
                 order.content,
@@ -108,8 +120,8 @@ class Run:
             )
         )
         try:
-            with self._interruptible(sending):
-                await sending
+            with self._interruptible(self._sending):
+                await self._sending
         except InvalidTable as error:
             self.broken_list = error
         except (ConfigError, InvalidMessage):
@@ -117,14 +129,28 @@ class Run:
         except SensError as error:
             self.stopped_by = error
         except asyncio.CancelledError:
-            if not self._interrupts:
+            if not self._is_stopping:
                 raise
         finally:
             self.stopped_by = report.stopped_by or self.stopped_by
+            if self._is_stopping and self._results.broken and not self._interrupts:
+                self.stopped_by = RunStopped("results could not be written")
 
     def _take(self, batch: OutcomeBatch) -> None:
-        self._results.add(batch)
-        self._display.update()
+        """Take in a batch; what goes wrong stops the run in good order, and is told after it."""
+        try:
+            self._results.add(batch)
+            self._display.update()
+        except Exception as error:  # noqa: BLE001 - raised when the run is over
+            self._failure = self._failure or error
+        if self._failure or self._results.broken:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Let the run finish what is on the wire and no more; a second cancellation abandons."""
+        if self._sending is not None and not self._is_stopping:
+            self._is_stopping = True
+            self._sending.cancel()
 
     @contextmanager
     def _interruptible(self, sending: asyncio.Task[BulkReport]) -> Iterator[None]:
@@ -133,9 +159,12 @@ class Run:
 
         def interrupt() -> None:
             self._interrupts += 1
-            if self._interrupts == 1:
+            if self._interrupts > 1:
+                sending.cancel()
+                return
+            self._stop()
+            with suppress(OSError):
                 self._display.say("[soft]stopping: what is on the wire is finished 중단 중 …[/]")
-            sending.cancel()
 
         signals = (signal.SIGINT, signal.SIGTERM)
         for number in signals:

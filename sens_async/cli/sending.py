@@ -1,6 +1,7 @@
 """Doing what `sens send` was told: the plan, the question, the run and its results."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +13,13 @@ from rich.markup import escape
 
 from sens_async.cli.console import count, make_console
 from sens_async.cli.documents import print_document
+from sens_async.cli.losses import silence_stdout, tell_losses
 from sens_async.cli.notices import showing_warnings
 from sens_async.cli.order import Order, check_columns
+from sens_async.cli.outputs import check_outputs
 from sens_async.cli.plan import Plan, make_plan
 from sens_async.cli.plan_summary import plan_document, print_plan
-from sens_async.cli.results import Results, check_outputs
+from sens_async.cli.results import Results
 from sens_async.cli.run import Run
 from sens_async.cli.summary import print_summary, summary_document
 from sens_async.cli.table import Table
@@ -102,6 +105,18 @@ def run(
     sending = Run(session, order, results, console, listing.size)
     with showing_warnings():
         asyncio.run(sending.run())
+    stdout_failure = None
+    try:
+        _tell(console, sending, results, order, as_json=as_json)
+        sys.stdout.flush()
+    except OSError as error:
+        stdout_failure = error
+        silence_stdout()
+    tell_losses(results.tally, results.files, stdout_failure=stdout_failure)
+    return sending.exit_code or int(stdout_failure is not None)
+
+
+def _tell(console: Console, sending: Run, results: Results, order: Order, *, as_json: bool) -> None:
     if as_json:
         document = summary_document(
             results.tally,
@@ -123,7 +138,6 @@ def run(
         )
     if sending.broken_list is not None:
         make_console(to_stderr=True).print(f"[bad]error[/] {escape(str(sending.broken_list))}")
-    return sending.exit_code
 
 
 def _session(order: Order) -> SensSession:

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from sens_async.cli.console import count, label, rate, seconds
 from sens_async.cli.documents import error_document
+from sens_async.cli.outputs import ResultFile
 from sens_async.cli.reasons import Reason
-from sens_async.cli.results import ResultFile
 from sens_async.cli.tally import Tally
 from sens_async.errors import InvalidMessage, SensError
 from sens_async.models import MessageType, OutcomeState
@@ -52,7 +52,8 @@ def print_summary(
         name = type(stopped_by).__name__
         console.print(f"\n  [bad]stopped 중단[/] by {name}: {escape(str(stopped_by))}")
     for file in files:
-        console.print(f"  [soft]→[/] {escape(str(file.path))} [soft]({count(file.rows)} rows)[/]")
+        rows = f"{count(file.rows)} rows" + (", incomplete 불완전" if file.failure else "")
+        console.print(f"  [soft]→[/] {escape(str(file.place))} [soft]({rows})[/]")
 
 
 def states_table(tally: Tally, *, is_brief: bool = False) -> RenderableType:
@@ -110,6 +111,9 @@ def summary_document(
         "reserve_at": reserve_at and reserve_at.isoformat(),
         "stopped_by": None if stopped_by is None else error_document(stopped_by),
         "causes": [cause.document for cause in tally.causes],
-        "files": [{"path": str(file.path), "rows": file.rows} for file in files],
+        "files": [
+            {"path": str(file.place), "rows": file.rows, "is_whole": file.failure is None}
+            for file in files
+        ],
         "exit_code": exit_code,
     }

@@ -201,11 +201,9 @@ class _Layout:
         return islice(self._read(), int(self.has_header), None)
 
     def _without(self, own: set[int]) -> Iterator[tuple[int, list[str]]]:
-        if not own:
-            yield from self._rows()
-            return
         for place, cells in self._rows():
-            yield place, [unescape(cell) for i, cell in enumerate(cells) if i not in own]
+            kept = (unescape(cell) for i, cell in enumerate(cells) if i not in own)
+            yield place, [*kept] if own else cells
 
     def _scan(self) -> tuple[int, int, int | None]:
         """Rows, the widest one's cells, and the first place with more cells than the header."""
@@ -219,7 +217,9 @@ class _Layout:
 
     def _names(self, sample: Sequence[Sequence[str]]) -> list[str]:
         if self.has_header:
-            return [name.strip() for name in sample[0]]
+            names = [name.strip() for name in sample[0]]
+            is_result = any(name.startswith(OWN_PREFIX) for name in names)
+            return [*map(unescape, names)] if is_result else names
         return [str(position) for position in range(1, max(map(len, sample)) + 1)]
 
     def _refuse_twins(self) -> None:

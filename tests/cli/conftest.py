@@ -87,7 +87,7 @@ class Command:
     async def finish(self, process) -> Finished:
         async with asyncio.timeout(60):
             out, err = await process.communicate()
-        return Finished(process.returncode, *(_decoded(stream) for stream in (out, err)))
+        return Finished(process.returncode, *(_decoded(stream or b"") for stream in (out, err)))
 
     async def aclose(self) -> None:
         for process in self._started:

@@ -1,13 +1,18 @@
 """What is written after a run: everybody once, in order, harmless to open, right to give again."""
 
 import csv
+import io
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sens_async.cli.escaping import escape, escape_number, unescape
-from sens_async.cli.results import InvalidOutput, Results, check_outputs
+from sens_async.cli.outputs import InvalidOutput, check_outputs
+from sens_async.cli.results import Results
 from sens_async.cli.table import Table, read_csv
 from sens_async.core.phone import normalize
 from sens_async.errors import InvalidRecipient, RequestTimeout, RunStopped
@@ -157,6 +162,8 @@ def test_a_result_may_not_go_over_the_list_or_another_result(tmp_path):
         check_outputs([tmp_path / "a.csv", None, tmp_path / "a.csv"], inputs=[], overwrite=True)
     with pytest.raises(InvalidOutput, match="no file in an existing directory"):
         check_outputs([tmp_path], inputs=[], overwrite=True)
+    with pytest.raises(InvalidOutput, match="no file in an existing directory"):
+        check_outputs([Path(os.devnull)], inputs=[], overwrite=True)
     check_outputs([tmp_path / "a.csv", tmp_path / "b.csv"], inputs=[source], overwrite=False)
 
 
@@ -183,11 +190,62 @@ def test_a_spreadsheets_mistakes_are_told_in_its_words(number, reason, tmp_path)
     assert cause.text.startswith(reason)
 
 
-@given(st.text())
+FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
+TEXTS = st.text(st.sampled_from("ab,;|'\"=+-@\t\r\n가＝ ") | st.characters(codec="utf-8"))
+
+
+@given(TEXTS)
 def test_escaping_is_undone_by_reading_and_starts_no_formula(cell):
     escaped = escape(cell)
     assert unescape(escaped) == cell
-    assert not escaped.startswith(tuple("=+-@\t\r\n\0＝＋－＠"))
+    assert not escaped.startswith(FORMULA)
+
+
+@given(TEXTS)
+@example("a;=HYPERLINK(1)")
+@example('a;"=cmd|x!A0')
+@example("a\n=1")
+def test_no_delimiter_that_a_spreadsheet_may_use_starts_a_formula_in_a_cell(cell):
+    written = io.StringIO()
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerow(["x", escape(cell), "y"])
+
+    for delimiter in ";|\t":
+        for row in csv.reader(io.StringIO(written.getvalue(), newline=""), delimiter=delimiter):
+            assert not [seen for seen in row if seen.startswith(tuple("=+-@＝＋－＠"))]
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
+def test_results_read_again_give_the_same_values(cells):
+    with TemporaryDirectory() as folder:
+        source, out = Path(folder, "list.csv"), Path(folder, "out.csv")
+        with source.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(["phone", "=a", "b;=c"])
+            writer.writerows(["01012345678", *pair] for pair in cells)
+        table = read_csv(source, encoding="utf-8", delimiter=",")
+        results = Results(table, out=out)
+        results.settle(None)
+        results.commit()
+
+        again = read_csv(out)
+
+        assert again.header == table.header
+        before = [row.recipient.fields for row in table.rows()]
+        assert [row.recipient.fields for row in again.rows()] == before
+
+
+def test_every_cell_is_quoted_and_those_of_the_service_are_escaped_too(tmp_path):
+    path = tmp_path / "out.csv"
+    results = Results(Table.of_numbers(["01012345678"]), out=path)
+    (one,) = results.recipients()
+    results.add(
+        OutcomeBatch(OutcomeState.ACCEPTED, [0], [one], ["01012345678"], request_id="=1;=2")
+    )
+    results.commit()
+
+    header, row = path.read_text("utf-8-sig").splitlines()
+    assert header.startswith('"to","sens_state",')
+    assert row == '"01012345678","ACCEPTED","","01012345678","","\'=1;\'=2","0",""'
 
 
 @pytest.mark.parametrize(
