@@ -136,6 +136,34 @@ def test_a_duplicate_is_found_however_far_apart(apart):
     assert [outcome.index for batch in settled for outcome in batch] == [apart]
 
 
+@pytest.mark.parametrize("first_has_subject", [False, True])
+@pytest.mark.parametrize("content", ["{a}", "안녕", None])
+@pytest.mark.parametrize("subject", [None, "{a}"])
+def test_a_duplicate_is_found_whoever_shares_its_chunk(content, subject, first_has_subject):
+    text = {} if content else {"content": "안녕"}
+    plain = [Recipient(number(i), fields={"a": "안녕"}, **text) for i in range(99)]
+    titled = Recipient(number(999), subject="제목", fields={"a": "안녕"}, **text)
+    other = Recipient(number(998), fields={"a": "안녕"}, **text)
+    ends = [titled, other] if first_has_subject else [other, titled]
+    items = [*plain, ends[0], *plain, ends[1]]
+
+    batches, settled = chunk_all(opened(content, subject=subject), items)
+
+    assert sum(map(len, batches)) == 101
+    skipped = [outcome for batch in settled for outcome in batch]
+    assert {outcome.state for outcome in skipped} == {OutcomeState.SKIPPED}
+    assert sorted(outcome.index for outcome in skipped) == list(range(100, 199))
+
+
+@pytest.mark.parametrize("own", ["안녕", "다른 글"])
+def test_a_text_of_one_s_own_is_told_from_the_call_s_by_its_words(own):
+    plain = [number(i) for i in range(100)]
+    mixed = [Recipient(number(0), content=own), *plain[1:]]
+    batches, settled = chunk_all(opened("안녕"), [*plain, *mixed])
+    assert sum(map(len, batches)) == 100 + (own != "안녕")
+    assert sum(map(len, settled)) == 100 - (own != "안녕")
+
+
 def test_the_same_number_with_another_text_goes_in_another_request():
     items = [Recipient(number(1), content=text) for text in ("가", "나", "가")]
     batches, settled = chunk_all(opened(None), items)
@@ -314,6 +342,31 @@ def test_laws(items, plan, size, data):
     if plan["duplicates"] == "skip":
         went = [expected[index] for index in placed]
         assert len(set(went)) == len(went)
+
+
+few = st.builds(
+    Recipient,
+    to=st.integers(0, 3).map(number),
+    content=st.none() | st.sampled_from(["가", "나"]),
+    subject=st.none() | st.sampled_from(["", "제목", "다른"]),
+    fields=st.sampled_from([{"n": "가"}, {"n": "나"}, {"n": "가" * 50}]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(few | st.integers(0, 3).map(number), max_size=4), max_size=12), plans)
+def test_what_was_fed_together_says_nothing_of_who_is_a_duplicate(feeds, plan):
+    items = [item for feed in feeds for item in feed]
+    chunking = opened(**{**plan, "duplicates": "skip"})
+    settled = [batch for feed in feeds for batch in chunking.feed(feed, 0.0).settled]
+    skipped = {o.index for batch in settled for o in batch if o.state is OutcomeState.SKIPPED}
+
+    seen, again = set(), set()
+    for index, told in expectation(plan, items).items():
+        if told is not None and told in seen:
+            again.add(index)
+        seen.add(told)
+    assert skipped == again
 
 
 @settings(max_examples=60, deadline=None)
