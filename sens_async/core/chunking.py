@@ -115,10 +115,12 @@ class Chunking:
             items: Strings and `Recipient`s; anything else gets its outcome, too.
             now: Seconds on any clock that never goes back; see `due`.
         """
-        for group in self._composer.compose(items):
-            rows = self._without_duplicates(group)
+        groups = self._composer.compose(items)
+        # All that could fail comes before anybody has a place, and so an outcome to come.
+        fresh = [(self._envelope(group), self._without_duplicates(group)) for group in groups]
+        for envelope, rows in fresh:
             if rows:
-                self._place(self._envelope(group), rows, now)
+                self._place(envelope, rows, now)
         fed = Fed(self._full, self._composer.rejected + self._skipped)
         self._full, self._skipped, self._composer.rejected = [], [], []
         return fed
