@@ -20,6 +20,7 @@ from sens_async.core.retry import (
     MAX_SIGNINGS,
     Attempt,
     History,
+    Pauses,
     RetryBudget,
     RetryPolicy,
     Step,
@@ -33,7 +34,7 @@ from sens_async.transport import Handover
 
 T = TypeVar("T")
 
-__all__ = ["Dispatcher", "Flight", "Pauses", "Verdict"]
+__all__ = ["Dispatcher", "Flight", "Verdict"]
 
 
 class Flight:
@@ -90,40 +91,12 @@ class Verdict:
     error: SensError | None
 
 
-class Pauses:
-    """Pauses of the whole session for 429 answers; those that belong to one pause count once.
-
-    Attributes:
-        in_a_row: How many there were with nothing accepted between them.
-    """
-
-    def __init__(self) -> None:
-        self.in_a_row = 0
-        self._began = float("-inf")
-
-    def before(self, attempt_began: float) -> int:
-        """How many pauses in a row ended before an attempt that began at this time."""
-        return self.in_a_row if attempt_began >= self._began else max(0, self.in_a_row - 1)
-
-    def begin(self, attempt_began: float, now: float) -> None:
-        """Take note of a 429 to an attempt; it is a new pause if the attempt saw the last."""
-        if attempt_began >= self._began:
-            self.in_a_row += 1
-            self._began = now
-
-    def end(self, attempt_began: float) -> None:
-        """Take note of an acceptance of an attempt that began after the last pause."""
-        if attempt_began >= self._began:
-            self.in_a_row = 0
-
-
 class Dispatcher:
     """The session's parts that every request goes through.
 
     Args:
         gateway: Makes the attempts.
         queue: Says when.
-        attachments: Gives file ids.
         policy: How patient to be.
         random: Gives numbers from 0 to 1, for jitter.
     """
@@ -184,7 +157,7 @@ class Dispatcher:
                 return Verdict(Step.STOP, None, without_traceback(error))
             flight.land()
             flight.signed_at = attempt.signed_at
-            if attempt.error is None:
+            if attempt.error is None:  # as `decide` says, without a history for every batch
                 self.budget.earn()
                 self.pauses.end(began)
                 return Verdict(Step.ACCEPT, attempt, None)

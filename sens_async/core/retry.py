@@ -27,6 +27,7 @@ __all__ = [
     "Action",
     "Attempt",
     "History",
+    "Pauses",
     "RetryBudget",
     "RetryPolicy",
     "Step",
@@ -246,3 +247,30 @@ class RetryBudget:
     def earn(self) -> None:
         """Take note of a success."""
         self.tokens = min(self.CAPACITY, self.tokens + 1)
+
+
+class Pauses:
+    """Pauses of the whole session for 429 answers; those that belong to one pause count once.
+
+    Attributes:
+        in_a_row: How many there were with nothing accepted between them.
+    """
+
+    def __init__(self) -> None:
+        self.in_a_row = 0
+        self._began = float("-inf")
+
+    def before(self, attempt_began: float) -> int:
+        """How many pauses in a row ended before an attempt that began at this time."""
+        return self.in_a_row if attempt_began >= self._began else max(0, self.in_a_row - 1)
+
+    def begin(self, attempt_began: float, now: float) -> None:
+        """Take note of a 429 to an attempt; it is a new pause if the attempt saw the last."""
+        if attempt_began >= self._began:
+            self.in_a_row += 1
+            self._began = now
+
+    def end(self, attempt_began: float) -> None:
+        """Take note of an acceptance of an attempt that began after the last pause."""
+        if attempt_began >= self._began:
+            self.in_a_row = 0

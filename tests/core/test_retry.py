@@ -10,6 +10,7 @@ from sens_async.core.retry import (
     Action,
     Attempt,
     History,
+    Pauses,
     RetryBudget,
     RetryPolicy,
     Step,
@@ -286,3 +287,33 @@ def test_budget_saves_no_more_than_it_began_with():
     budget = RetryBudget()
     budget.earn()
     assert budget.tokens == RetryBudget.CAPACITY
+
+
+def test_429s_to_attempts_that_began_before_a_pause_belong_to_it():
+    pauses = Pauses()
+    for began in (0.0, 0.1, 0.2):
+        assert pauses.before(began) == 0
+        pauses.begin(began, 1.0)
+
+    assert pauses.in_a_row == 1
+    assert pauses.before(1.5) == 1
+
+
+def test_a_429_to_an_attempt_after_a_pause_is_another():
+    pauses = Pauses()
+    pauses.begin(0.0, 1.0)
+    pauses.begin(2.0, 3.0)
+
+    assert pauses.in_a_row == 2
+    assert pauses.before(2.5) == 1
+    assert pauses.before(4.0) == 2
+
+
+def test_only_what_was_begun_after_a_pause_and_accepted_ends_the_row():
+    pauses = Pauses()
+    pauses.begin(0.0, 1.0)
+    pauses.end(0.5)
+    assert pauses.in_a_row == 1
+
+    pauses.end(1.5)
+    assert pauses.in_a_row == 0
