@@ -245,11 +245,10 @@ class Intake:
 
     def _take_late(self, item: object) -> None:
         """Give an outcome to the one who was on the way out of the source at the end."""
-        fed = self._chunking.feed([item], self._clock.monotonic())
-        for outcomes in fed.settled:
-            self._settle(outcomes)
-        for batch in fed.batches + self._chunking.flush():
-            self._refuse(batch)
+        self._feed([item], self._clock.monotonic())
+        self._ready.extend(self._chunking.flush())
+        while self._ready:
+            self._refuse(self._ready.popleft())
 
     async def _watch(self) -> None:
         """Hand over what a slow source has left waiting for about a second."""
