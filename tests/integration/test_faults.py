@@ -606,7 +606,7 @@ async def test_a_server_that_closes_idle_connections_never_causes_a_double(clock
                 await connection.accept()
                 patience = idle
 
-    tries = 600
+    tries = 3_400  # 10,200 with all three
     people = [f"010{i:08d}" for i in range(tries)]
     accepted, lost = set(), []
     async with RawServer(serve) as server, session_to(server.url, clock) as sens:
