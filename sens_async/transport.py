@@ -7,6 +7,7 @@ is never written. A send is certainly not accepted only if that moment never cam
 failure is one of connecting or follows from a withdrawal; anything else leaves it open.
 """
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,21 +15,18 @@ from typing import Protocol
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.connector import Connection
-from aiohttp.http import StreamWriter
-from aiohttp.tracing import Trace
+from aiohttp.http import HttpProcessingError, StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
 from sens_async.config import Timeouts
+from sens_async.connections import MAX_ANSWER_BYTES, Answer, Connector, exchange, is_watched, read
 from sens_async.core.requests import Request
 from sens_async.core.responses import Response
+from sens_async.deadlines import Deadlines
 from sens_async.errors import ConnectFailed, ConnectionLost, RequestTimeout, TransportError
 
-__all__ = ["AiohttpTransport", "Handover", "Transport"]
-
-MAX_ANSWER_BYTES = 1 << 20
-"""The longest answer that is read; a page of 100 messages is about 100 kB."""
+__all__ = ["MAX_ANSWER_BYTES", "AiohttpTransport", "Handover", "Transport"]
 
 KEEPALIVE_SECONDS = 10.0
 """How long an idle connection is kept.
@@ -132,26 +130,6 @@ class _Body(aiohttp.Payload):
         return True
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Never hands out a kept-alive connection on which something came unasked.
-
-    The pool only looks whether a connection is open. An answer that arrived while it was idle
-    would be taken for the answer to the next request, and shift all that follow.
-    """
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
-    ) -> Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()
-
-
 class AiohttpTransport:
     """Exchanges over one pool of kept-alive connections.
 
@@ -171,12 +149,14 @@ class AiohttpTransport:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect)
         self._timeouts = timeouts
+        self._deadlines = Deadlines(timeouts.total)
+        # The whole is bounded by `_deadlines`, at a tenth of what aiohttp's timers cost.
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
         self._connections = connections
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, URL] = {}
+        self._starts: dict[tuple[str, str], str] = {}
 
     async def exchange(
         self, request: Request, headers: Mapping[str, str], handover: Handover
@@ -206,25 +186,40 @@ class AiohttpTransport:
     ) -> Response | TransportError:
         session = self._session or self._open()
         try:
-            async with session.request(
-                request.method,
-                self._url(request.target),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-            ) as answer:
-                content = await _read(answer)
-        except (aiohttp.ClientError, OSError) as cause:
+            with self._deadlines.start():
+                if is_watched(session):
+                    answer = await self._ask(session, request, headers, body)
+                else:
+                    connector, peer = self._pool
+                    head = self._head(request, headers)
+                    answer = await exchange(connector, peer, self._timeout, head, body)
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as cause:
             return self._failure(cause, handover)
-        if answer.status < 300:
-            return Response(answer.status, content)
+        status, fields, content = answer
+        if status < 300:
+            return Response(status, content)
         return Response(
-            answer.status,
+            status,
             content,
-            answer.headers.get(hdrs.DATE),
-            answer.headers.get(hdrs.RETRY_AFTER),
-            answer.headers.get(hdrs.LOCATION),
+            fields.get(hdrs.DATE),
+            fields.get(hdrs.RETRY_AFTER),
+            fields.get(hdrs.LOCATION),
         )
+
+    async def _ask(
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        headers: Mapping[str, str],
+        body: _Body | None,
+    ) -> Answer:
+        """Go the session's own way, where mocks and tracers stand."""
+        url = URL(self._base_url + _checked(request.target), encoded=True)
+        async with session.request(
+            request.method, url, data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            content = await read(answer.content, answer.headers)
+            return Answer(answer.status, answer.headers, content)
 
     async def aclose(self) -> None:
         """Close all connections; a later exchange would open new ones."""
@@ -236,30 +231,39 @@ class AiohttpTransport:
         return f"<AiohttpTransport {self._base_url}, {'open' if self._session else 'idle'}>"
 
     def _open(self) -> aiohttp.ClientSession:
+        connector = Connector(
+            limit=self._connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=self._ssl or True
+        )
         self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=self._connections,
-                keepalive_timeout=KEEPALIVE_SECONDS,
-                ssl=self._ssl or True,
-            ),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
             headers={hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: "sens-async"},
             trust_env=False,
         )
+        loop = asyncio.get_running_loop()
+        url = URL(self._base_url)
+        self._pool = connector, aiohttp.ClientRequest("POST", url, loop=loop, session=self._session)
         return self._session
 
-    def _url(self, target: str) -> URL:
-        """Give the URL whose raw path and query are `target`, byte for byte."""
-        url = self._urls.get(target)
-        if url is None:
-            url = URL(self._base_url + target, encoded=True)
-            is_visible = target.isascii() and target.isprintable() and " " not in target
-            if url.raw_path_qs != target or not is_visible:
-                raise ValueError(f"not a request target: {target!r}")
+    def _head(self, request: Request, headers: Mapping[str, str]) -> bytes:
+        """Write the request line and the headers."""
+        method, target, body = request
+        start = self._starts.get((method, target))
+        if start is None:
+            host = URL(self._base_url).host_port_subcomponent
+            start = (
+                f"{method} {_checked(target)} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n"
+                "Accept-Encoding: identity\r\nUser-Agent: sens-async\r\n"
+            )
             if "?" not in target:  # few and used again; queries are many and are not
-                self._urls[target] = url
-        return url
+                self._starts[method, target] = start
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if not lines.count("\r") == lines.count("\n") == len(headers):
+            raise ValueError("a header holds a line break")
+        if body:
+            lines += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return f"{start}{lines}\r\n".encode("ascii")
 
     def _failure(self, cause: Exception, handover: Handover) -> TransportError:
         """Say what a failed exchange means for a send."""
@@ -279,17 +283,12 @@ class AiohttpTransport:
         )
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    length = answer.content_length
-    is_plain = hdrs.CONTENT_ENCODING not in answer.headers
-    if is_plain and length is not None and length <= MAX_ANSWER_BYTES:
-        return await answer.read()
-    content = bytearray()
-    async for piece in answer.content.iter_any():
-        content += piece
-        if len(content) > MAX_ANSWER_BYTES:
-            raise aiohttp.ClientPayloadError(f"the answer exceeds {MAX_ANSWER_BYTES:,} bytes")
-    return bytes(content)
+def _checked(target: str) -> str:
+    """Give a target that goes on the wire byte for byte."""
+    is_visible = target.isascii() and target.isprintable() and " " not in target
+    if not is_visible or URL(f"https://host{target}", encoded=True).raw_path_qs != target:
+        raise ValueError(f"not a request target: {target!r}")
+    return target
 
 
 def _reason(cause: Exception) -> str:

@@ -11,7 +11,7 @@ PACKAGE = Path(sens_async.__file__).parent
 
 ROWS = [
     {"core", "models", "outcomes", "errors"},
-    {"transport", "clock", "config", "pictures"},
+    {"transport", "connections", "deadlines", "clock", "config", "pictures"},
     {"flow"},
     {
         "__init__",
