@@ -19,7 +19,13 @@ __all__ = [
 ]
 
 
-class _AnyCase(StrEnum):
+class _Word(StrEnum):
+    """A word that is counted often: `Enum` would compute its hash in Python."""
+
+    __hash__ = str.__hash__
+
+
+class _AnyCase(_Word):
     """The service's words, taken in any case, as it took them once itself."""
 
     @classmethod
@@ -47,7 +53,7 @@ class ContentType(_AnyCase):
     """An advertisement: needs the `(광고)` label and, at night, the recipient's consent."""
 
 
-class OutcomeState(StrEnum):
+class OutcomeState(_Word):
     """What is known of one recipient's message."""
 
     ACCEPTED = "ACCEPTED"

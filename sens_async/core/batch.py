@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from sens_async.core.requests import addressed, send_body, send_head, worded
+from sens_async.core.requests import addressed, entered, send_body, send_head, worded
 from sens_async.core.schedule import Reservation
 from sens_async.errors import SensError
 from sens_async.models import ContentType, MessageType, OutcomeState
@@ -56,10 +56,11 @@ class Batch:
         indexes: Their places in the input.
         recipients: What the caller gave for each.
         numbers: Digits, one for each.
-        texts: One for each, or None if all get `default_text`.
+        texts: One for each; None if all get `default_text`, or have `entries`.
         titles: Subjects, one for each, or None if all get `default_title`.
         default_text: The call's own text as it goes out, if it fits this envelope; else None.
         default_title: The call's own subject; else None.
+        entries: Numbers and texts as JSON (see `sens_async.core.entries`), or None.
         attempts: Requests that carried these recipients so far.
         attempted_at: Signature time of the last of them, seconds since the epoch, or None.
     """
@@ -72,6 +73,7 @@ class Batch:
     titles: Sequence[str] | None
     default_text: str | None
     default_title: str | None
+    entries: Sequence[str] | None = None
     attempts: int = 0
     attempted_at: float | None = None
 
@@ -84,6 +86,10 @@ class Batch:
         Args:
             file_ids: Uploaded pictures, in order.
         """
+        if self.entries is not None:
+            return send_body(
+                *entered(self.envelope.wire, self.entries, self.default_title), file_ids
+            )
         own: dict[str, tuple[Sequence[str], str]] = {}
         text, title = self.default_text, self.default_title
         if self.texts is not None:
@@ -108,6 +114,7 @@ class Batch:
             None if self.titles is None else [self.titles[i] for i in positions],
             self.default_text,
             self.default_title,
+            None if self.entries is None else [self.entries[i] for i in positions],
             self.attempts,
             self.attempted_at,
         )

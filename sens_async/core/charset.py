@@ -16,6 +16,7 @@ from sens_async.core.suggestions import suggest
 from sens_async.errors import UnencodableText
 
 __all__ = [
+    "CODEC",
     "Charset",
     "Encoded",
     "Unencodable",
@@ -24,10 +25,11 @@ __all__ = [
     "encode",
     "encode_all",
     "examine",
+    "is_extended",
     "truncate",
 ]
 
-_CODEC: Final = "cp949"
+CODEC: Final = "cp949"
 _EXTENDED_BYTES: Final = bytes(range(0xA1, 0x100))
 
 
@@ -124,7 +126,7 @@ def encode(
         instead = culprit.suggestion if culprit.suggestion is not None else "?"
         pieces[index] = "" if unencodable == Unencodable.DROP else instead
     mended = "".join(pieces)
-    size_bytes = len(mended.encode(_CODEC))
+    size_bytes = len(mended.encode(CODEC))
     return Encoded(mended, size_bytes, cp949_only([mended]))
 
 
@@ -136,14 +138,14 @@ def encode_all(texts: Sequence[str], *, charset: Charset = Charset.CP949) -> lis
     """
     joined = "\0".join(texts)
     try:
-        raw = joined.encode(_CODEC)
+        raw = joined.encode(CODEC)
     except UnicodeEncodeError:
         return None
-    if charset == Charset.KS_X_1001 and _is_extended(joined, raw):
+    if charset == Charset.KS_X_1001 and is_extended(joined, raw):
         return None
     # No byte of a two-byte character is a NUL; a NUL in a text makes one part too many.
     sizes = list(map(len, raw.split(b"\0")))
-    return sizes if len(sizes) == len(texts) else [len(text.encode(_CODEC)) for text in texts]
+    return sizes if len(sizes) == len(texts) else [len(text.encode(CODEC)) for text in texts]
 
 
 def cp949_only(texts: Sequence[str]) -> bool:
@@ -152,7 +154,7 @@ def cp949_only(texts: Sequence[str]) -> bool:
     Costs as much as `encode_all`: one encoding of everything, 11 us for 100 texts of 45 letters.
     """
     joined = "".join(texts)
-    return _is_extended(joined, joined.encode(_CODEC, "replace"))
+    return is_extended(joined, joined.encode(CODEC, "replace"))
 
 
 def examine(text: str, *, charset: Charset = Charset.CP949, field: str = "content") -> Examined:
@@ -185,23 +187,23 @@ def examine(text: str, *, charset: Charset = Charset.CP949, field: str = "conten
 
 def truncate(text: str, limit_bytes: int) -> str:
     """Give the longest beginning, in whole characters, that takes at most `limit_bytes`."""
-    raw = text.encode(_CODEC, "replace")
+    raw = text.encode(CODEC, "replace")
     # A character cut in two leaves an incomplete byte at the end, which is ignored.
-    return text[: len(raw[:limit_bytes].decode(_CODEC, "ignore"))]
+    return text[: len(raw[:limit_bytes].decode(CODEC, "ignore"))]
 
 
 def _encode_as_is(text: str, charset: Charset) -> Encoded | None:
     try:
-        raw = text.encode(_CODEC)
+        raw = text.encode(CODEC)
     except UnicodeEncodeError:
         return None
-    is_extended = _is_extended(text, raw)
-    if is_extended and charset == Charset.KS_X_1001:
+    extended = is_extended(text, raw)
+    if extended and charset == Charset.KS_X_1001:
         return None
-    return Encoded(text, len(raw), is_extended)
+    return Encoded(text, len(raw), extended)
 
 
-def _is_extended(text: str, raw: bytes) -> bool:
+def is_extended(text: str, raw: bytes) -> bool:
     """Whether CP949 bytes go beyond KS X 1001.
 
     There, both bytes of a character are 0xA1 or more, so that a lower byte is an ASCII character,

@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 import attrs
 
-from sens_async.core.content import SMS_LIMIT, SUBJECT_LIMIT, cp949_only, encode_all
+from sens_async.core.content import (
+    SMS_LIMIT,
+    SUBJECT_LIMIT,
+    cp949_only,
+    encode_all,
+    has_ad_label,
+)
+from sens_async.core.entries import EntryTemplate
 from sens_async.core.message import KOREA, Message
 from sens_async.core.phone import normalize, normalize_all
 from sens_async.core.rows import Rows
@@ -55,6 +62,7 @@ class Composer:
         self._message = message
         self._charset = message.rules.charset
         self._shared: tuple[MessageType, bool] | None = None
+        self._entries = _entry_template(message)
         if message.text is not None:
             self._look_for_cp949_only([message.text])
             if message.subject is None or message.title is not None:
@@ -90,12 +98,35 @@ class Composer:
             return []
 
     def _compose(self, items: Sequence[object]) -> list[Group]:
+        if self._entries is not None:
+            groups = self._fill(self._entries, items)
+            if groups is not None:
+                return groups
         kinds = set(map(type, items))
         rows = self._read(items, kinds)
         if self._shared is not None and kinds == {str}:
             return [Group(*self._shared, rows)] if rows else []
         rows = self._write(rows)
-        return self._by_type(rows) if rows else []
+        return self._by_type(rows, rows.sizes) if rows else []
+
+    def _fill(self, entries: EntryTemplate, items: Sequence[object]) -> list[Group] | None:
+        """Compose a chunk in which everything is as it mostly is; None if something is not."""
+        people = [one for one in items if type(one) is Recipient]
+        given = [one.to for one in people if one.content is None is one.subject]
+        if len(given) < len(items):
+            return None
+        fields = [one.fields for one in people]
+        if set(map(type, fields)) != {dict}:
+            return None
+        numbers = normalize_all(given) if set(map(type, given)) == {str} else None
+        filled = entries.fill(numbers, fields) if numbers is not None else None
+        if numbers is None or filled is None:
+            return None
+        indexes = range(self.taken, self.taken + len(items))
+        self.taken += len(items)
+        self.cp949_only_seen |= filled.cp949_only
+        rows = Rows(indexes, items, numbers, entries=filled.entries)
+        return self._by_type(rows, filled.sizes)
 
     def _read(self, items: Sequence[object], kinds: set[type]) -> Rows:
         """Find everybody's number."""
@@ -178,20 +209,25 @@ class Composer:
 
         return self._each(rows, "content", check)
 
-    def _by_type(self, rows: Rows) -> list[Group]:
+    def _by_type(self, rows: Rows, sizes: Sequence[int] | None) -> list[Group]:
+        """Split rows into those that can share a request.
+
+        Args:
+            rows: At least one.
+            sizes: Of their texts: for each, or one that speaks for all; None if all get the
+                call's own.
+        """
         message = self._message
         if rows.titles is None:
             titled = [bool(message.title)]
         else:
             titled = [bool(title) for title in rows.titles]
-        if rows.sizes is None:
+        if sizes is None:
             if self._shared is not None and rows.titles is None:
                 return [Group(*self._shared, rows)]
             sizes = [message.text_bytes]
-        else:
-            sizes = rows.sizes
-        if len(titled) == 1 and max(sizes) <= SMS_LIMIT:
-            return self._allowed(Group(*self._kind(0, titled[0]), rows))
+        if len(titled) == 1 and (len(sizes) == 1 or max(sizes) <= SMS_LIMIT):
+            return self._allowed(Group(*self._kind(max(sizes), titled[0]), rows))
         count = len(rows)
         kinds = [
             self._kind(size, has_subject)
@@ -251,6 +287,19 @@ class Composer:
     def _look_for_cp949_only(self, texts: Sequence[str]) -> None:
         if not self.cp949_only_seen and cp949_only(texts):
             self.cp949_only_seen = True
+
+
+def _entry_template(message: Message) -> EntryTemplate | None:
+    """Compile the call's template, if only fields tell one recipient's message from another's."""
+    template = message.content
+    if template is None or (message.subject is not None and message.title is None):
+        return None
+    if message.country_code != KOREA:
+        return None
+    is_ad = message.content_type is ContentType.AD and message.rules.check_ad_label
+    if is_ad and not has_ad_label(message.title, template.literals[0]):
+        return None
+    return EntryTemplate.of(template, charset=message.rules.charset, longest=message.longest)
 
 
 def _has_own(rows: Rows, field: str) -> bool:

@@ -28,6 +28,8 @@ _ALLOWED: Final = (
 )
 _is_domestic: Final = re.compile(_DOMESTIC).fullmatch
 _are_domestic: Final = re.compile(f"(?:{_DOMESTIC}\n)*+{_DOMESTIC}").fullmatch
+_are_mobile: Final = re.compile(r"(?:010[0-9]{8}\n)*+010[0-9]{8}").fullmatch
+"""What nearly all recipients have; a pattern without alternatives costs half."""
 _is_business_line: Final = re.compile("1[568][0-9]{6}").fullmatch
 _is_float: Final = re.compile("[0-9]+[.]0").fullmatch
 
@@ -132,10 +134,10 @@ def normalize_all(numbers: Sequence[str]) -> list[str] | None:
     # A number with a line break inside would pass for two.
     if joined.count("\n") != len(numbers) - 1:
         return None
-    if _are_domestic(joined):
+    if _are_mobile(joined) or _are_domestic(joined):
         return numbers if isinstance(numbers, list) else list(numbers)
     bare = joined.replace("-", "")
-    return bare.split("\n") if _are_domestic(bare) else None
+    return bare.split("\n") if _are_mobile(bare) or _are_domestic(bare) else None
 
 
 def _read(number: object) -> str:

@@ -15,10 +15,12 @@ import orjson
 from sens_async.errors import ConfigError
 
 __all__ = [
+    "BEFORE_TEXT",
     "MESSAGES_PER_REQUEST",
     "Request",
     "Service",
     "addressed",
+    "entered",
     "send_body",
     "send_head",
     "upload_body",
@@ -27,6 +29,9 @@ __all__ = [
 
 MESSAGES_PER_REQUEST = 100
 """Recipients one request may name (SENS API: Send messages, `messages`)."""
+
+BEFORE_TEXT = '","content":"'
+"""Between the digits of a recipient and a text of its own."""
 
 _NEXT = '"},{"to":"'
 _ENCODED_COLON = re.compile("%3a", re.IGNORECASE)
@@ -133,11 +138,6 @@ def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]])
         own: `content` or `subject`, each with one text for each recipient and the request's
             default, which is not repeated.
     """
-    texts, default = own.get("content", ((), ""))
-    if len(own) == 1 and texts and texts[0] == default and len(set(texts)) == len(texts):
-        messages = _all_worded(numbers, texts)
-        if messages is not None:
-            return messages
     rows = [{"to": number} for number in numbers]
     for field, (texts, default) in own.items():
         for row, text in zip(rows, texts, strict=True):
@@ -146,21 +146,23 @@ def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]])
     return orjson.dumps(rows)
 
 
-def _all_worded(numbers: Sequence[str], texts: Sequence[str]) -> bytes | None:
-    r"""Encode recipients of whom all but the first have a text of their own.
+def entered(
+    envelope: Mapping[str, object], entries: Sequence[str], subject: str | None
+) -> tuple[bytes, bytes]:
+    """Encode a request of entries; see `sens_async.core.entries`.
 
-    All texts are escaped in one go, joined by NULs, which JSON writes as `\u0000`.
+    Args:
+        envelope: See `send_head`.
+        entries: One for each recipient. The first one's text is the request's default.
+        subject: See `send_head`.
 
     Returns:
-        The messages, or None if a text holds a NUL or what looks like one when escaped.
+        Head and messages, for `send_body`.
     """
-    escaped = orjson.dumps("\0".join(texts))[1:-1].split(b"\\u0000")
-    if len(escaped) != len(texts):
-        return None
-    pieces = [b'"},{"to":"', b"", b'","content":"', b""] * (len(texts) - 1)
-    pieces[1::4] = ",".join(numbers).encode("ascii").split(b",")[1:]
-    pieces[3::4] = escaped[1:]
-    return b"".join((b'[{"to":"', numbers[0].encode("ascii"), *pieces, b'"}]'))
+    first, text = entries[0].split(BEFORE_TEXT, 1)
+    head = orjson.dumps(envelope if subject is None else {**envelope, "subject": subject})
+    messages = _NEXT.join([first, *entries[1:]]).encode()
+    return b'%b,"content":"%b"' % (head[:-1], text.encode()), b'[{"to":"%b"}]' % messages
 
 
 def upload_body(name: str, data: bytes) -> bytes:

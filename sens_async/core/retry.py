@@ -72,7 +72,7 @@ class RetryPolicy:
                 raise ConfigError(f"{name} must be 0 or more seconds, got {value!r}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Attempt:
     """What one signed exchange brought.
 

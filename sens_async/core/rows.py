@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from sens_async.core.entries import texts_in
 from sens_async.core.message import Message
 
 __all__ = ["Rows"]
@@ -17,20 +18,31 @@ class Rows:
         indexes: Their places in the input.
         items: What the caller gave for each.
         numbers: Digits.
-        texts: Final texts, or None if all get the call's own.
         titles: Final subjects ("" for none), or None if all get the call's own.
-        sizes: Bytes of the texts, or None where `texts` is.
+        sizes: Bytes of the texts, or None if they matter no more.
+        entries: Numbers and final texts as JSON (see `sens_async.core.entries`), or None.
     """
 
     indexes: Sequence[int]
     items: Sequence[object]
     numbers: list[str]
-    texts: list[str] | None = None
+    _texts: list[str] | None = None
     titles: list[str] | None = None
     sizes: list[int] | None = None
+    entries: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def texts(self) -> list[str] | None:
+        """Final texts, or None if all get the call's own; read out of `entries` on demand."""
+        return self._texts if self.entries is None else texts_in(self.entries)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether they have texts of their own."""
+        return self._texts is not None or self.entries is not None
 
     def keep(self, positions: Sequence[int]) -> "Rows":
         """Give some of them."""
@@ -38,9 +50,10 @@ class Rows:
             [self.indexes[i] for i in positions],
             [self.items[i] for i in positions],
             [self.numbers[i] for i in positions],
-            None if self.texts is None else [self.texts[i] for i in positions],
+            None if self._texts is None else [self._texts[i] for i in positions],
             None if self.titles is None else [self.titles[i] for i in positions],
             None if self.sizes is None else [self.sizes[i] for i in positions],
+            None if self.entries is None else [self.entries[i] for i in positions],
         )
 
     def cut(self, start: int, stop: int) -> "Rows":
@@ -49,9 +62,10 @@ class Rows:
             self.indexes[start:stop],
             self.items[start:stop],
             self.numbers[start:stop],
-            None if self.texts is None else self.texts[start:stop],
+            None if self._texts is None else self._texts[start:stop],
             None if self.titles is None else self.titles[start:stop],
             None if self.sizes is None else self.sizes[start:stop],
+            None if self.entries is None else self.entries[start:stop],
         )
 
     def with_column(self, field: str, texts: list[str]) -> "Rows":
@@ -62,7 +76,8 @@ class Rows:
 
     def texts_of(self, message: Message) -> Sequence[str]:
         """Give everybody's text, the call's own where they have none."""
-        return self.texts if self.texts is not None else [message.text or ""] * len(self)
+        texts = self.texts
+        return texts if texts is not None else [message.text or ""] * len(self)
 
     def titles_of(self, message: Message) -> Sequence[str]:
         """Give everybody's subject, the call's own where they have none; "" for no subject."""
@@ -75,8 +90,10 @@ class Rows:
             return parts[0]
         indexes = [index for part in parts for index in part.indexes]
         first, last = indexes[0], indexes[-1]
-        texts = titles = None
-        if any(part.texts is not None for part in parts):
+        texts = titles = entries = None
+        if all(part.entries is not None for part in parts):
+            entries = [entry for part in parts for entry in part.entries or ()]
+        elif any(part.has_texts for part in parts):
             texts = [text for part in parts for text in part.texts_of(message)]
         if any(part.titles is not None for part in parts):
             titles = [title for part in parts for title in part.titles_of(message)]
@@ -86,4 +103,5 @@ class Rows:
             [number for part in parts for number in part.numbers],
             texts,
             titles,
+            entries=entries,
         )

@@ -54,11 +54,11 @@ class Signer:
             something else has been learnt.
     """
 
-    __slots__ = ("_access_key", "_secret_key", "offset")
+    __slots__ = ("_access_key", "_keyed", "offset")
 
     def __init__(self, access_key: str, secret_key: str) -> None:
         self._access_key = access_key
-        self._secret_key = secret_key.encode()
+        self._keyed = hmac.new(secret_key.encode(), digestmod=sha256)
         self.offset = 0.0
 
     def timestamp(self, now: float) -> int:
@@ -78,11 +78,12 @@ class Signer:
             timestamp_ms: See `timestamp`; valid for `SIGNATURE_LIFETIME`.
         """
         text = string_to_sign(method, target, timestamp_ms, self._access_key)
-        mac = hmac.digest(self._secret_key, text.encode(), sha256)
+        mac = self._keyed.copy()
+        mac.update(text.encode())
         return {
             "x-ncp-apigw-timestamp": str(timestamp_ms),
             "x-ncp-iam-access-key": self._access_key,
-            "x-ncp-apigw-signature-v2": b64encode(mac).decode("ascii"),
+            "x-ncp-apigw-signature-v2": b64encode(mac.digest()).decode("ascii"),
         }
 
     def learn(self, gateway_time: float, now: float) -> None:

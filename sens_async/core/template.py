@@ -13,7 +13,7 @@ import attrs
 
 from sens_async.errors import InvalidMessage, InvalidTemplate, MissingField
 
-__all__ = ["Template"]
+__all__ = ["Template", "written"]
 
 _find_braces: Final = re.compile(
     r"""
@@ -109,19 +109,16 @@ class Template:
         """
         pieces = self._pieces()
         pieces[-1] += _SEPARATOR
-        written = pieces * len(rows)
-        try:
-            for place, name in enumerate(self.names):
-                column: list[object] = [row[name] for row in rows]
-                types = set(map(type, column))
-                if types != {str}:
-                    if not types <= _WRITTEN_BY_STR:
-                        return None
-                    column = [str(value) for value in column]
-                written[2 * place + 1 :: len(pieces)] = cast("list[str]", column)
-        except (LookupError, ValueError):  # a missing field; an int with too many digits
-            return None
-        texts = "".join(written).split(_SEPARATOR)
+        all_pieces = pieces * len(rows)
+        for place, name in enumerate(self.names):
+            try:
+                column = written([row[name] for row in rows])
+            except LookupError:
+                return None
+            if column is None:
+                return None
+            all_pieces[2 * place + 1 :: len(pieces)] = column
+        texts = "".join(all_pieces).split(_SEPARATOR)
         # A text that holds the separator itself makes a part too many.
         return texts[:-1] if len(texts) == len(rows) + 1 else None
 
@@ -130,6 +127,19 @@ class Template:
         pieces = [""] * (2 * len(self.names) + 1)
         pieces[::2] = self.literals
         return pieces
+
+
+def written(values: list[object]) -> list[str] | None:
+    """Write the values of one field, if `str` writes them as people do; else None."""
+    types = set(map(type, values))
+    if types == {str}:
+        return cast("list[str]", values)
+    if not types <= _WRITTEN_BY_STR:
+        return None
+    try:
+        return list(map(str, values))
+    except ValueError:  # an int of more digits than Python writes
+        return None
 
 
 def _written(name: str, fields: Mapping[str, object]) -> str:

@@ -19,7 +19,7 @@ __all__ = ["SendAnswer", "UploadAnswer", "read"]
 T = TypeVar("T")
 
 
-@attrs.frozen
+@attrs.define
 class SendAnswer:
     """Answer to a request to send (SENS API: Send messages, response body)."""
 
