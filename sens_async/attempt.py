@@ -1,5 +1,7 @@
 """One signed exchange, once: no retry, no halving."""
 
+from typing import NamedTuple
+
 import attrs
 
 from sens_async.clock import Clock
@@ -13,8 +15,7 @@ from sens_async.transport import Handover, Transport
 __all__ = ["Exchange", "Gateway"]
 
 
-@attrs.frozen
-class Exchange:
+class Exchange(NamedTuple):
     """A complete answer and how its request was signed.
 
     Attributes:

@@ -226,16 +226,18 @@ class Run:
 
     async def _carry(self, batch: Batch) -> None:
         """Settle everybody in a batch."""
-        proving = self._proving.setdefault(batch.envelope, Proving())
+        proving = self._proving.get(batch.envelope)
+        if proving is None:
+            proving = self._proving[batch.envelope] = Proving()
         try:
-            must_leave = await proving.enter()
+            must_leave = not proving.is_proven and await proving.enter()
         except asyncio.CancelledError:
             self._called_back()
             self._refuse(batch)
             return
         try:
             verdict = await self._attempt(batch)
-            if verdict.step in {Step.FIND_CULPRIT, Step.HALVE}:
+            if verdict.must_split:
                 await self._hunt(batch, verdict)
         finally:
             if must_leave:
@@ -292,9 +294,9 @@ class Run:
     def _conclude(self, batch: Batch, verdict: Verdict) -> None:
         if verdict.step is Step.STOP and verdict.error is not None:
             self.stop(verdict.error)
-        state = _STATES.get(verdict.step)
-        if state is not None:
+        if not verdict.must_split:
             request_id = verdict.attempt.request_id if verdict.attempt else None
+            state = _STATES[verdict.step]
             self._sink(batch.settled(state, error=verdict.error, request_id=request_id))
 
     def _settle_interrupted(self, batch: Batch, flight: Flight) -> None:
@@ -378,7 +380,7 @@ class Run:
     async def _carry_part(self, part: Batch) -> bool:
         """Settle everybody in a part of a refused batch; True if it was accepted as a whole."""
         verdict = await self._attempt(part)
-        if verdict.step in {Step.FIND_CULPRIT, Step.HALVE}:
+        if verdict.must_split:
             await self._split(part, one_is_refused=verdict.step is Step.FIND_CULPRIT)
         return verdict.step is Step.ACCEPT
 

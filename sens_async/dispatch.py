@@ -5,7 +5,7 @@ finding a culprit, halving, and stopping a run.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 import attrs
@@ -63,6 +63,15 @@ class Flight:
         self.is_withdrawn = True
         return self._handover is None or self._handover.withdraw()
 
+    def check(self) -> None:
+        """Go no further if this was withdrawn, and a limiter swallowed the cancellation.
+
+        Raises:
+            CancelledError: It was.
+        """
+        if self.is_withdrawn:
+            raise asyncio.CancelledError
+
     def begin(self, signed_at: float) -> Handover:
         """Note that an attempt begins."""
         self.attempts += 1
@@ -75,7 +84,7 @@ class Flight:
         self._handover = None
 
 
-@attrs.frozen
+@attrs.define
 class Verdict:
     """What is finally known of a batch, as far as it can be found out without splitting it.
 
@@ -89,6 +98,11 @@ class Verdict:
     step: Step
     attempt: Attempt | None
     error: SensError | None
+
+    @property
+    def must_split(self) -> bool:
+        """Whether the batch is refused as a whole, and its parts may go."""
+        return self.step is Step.FIND_CULPRIT or self.step is Step.HALVE
 
 
 class Dispatcher:
@@ -139,14 +153,15 @@ class Dispatcher:
         """
         clock = self.gateway.clock
         connect_failures = signings = 0
+        file_ids: Sequence[str]
         while True:
             try:
-                file_ids = await files.ids()
+                file_ids = await files.ids() if files else ()
                 body = batch.body(file_ids)
-                await self.queue.enter(len(batch), lane, owner)
+                if not self.queue.enter_now(len(batch), lane):
+                    await self.queue.enter(len(batch), lane, owner)
                 try:
-                    if flight.is_withdrawn:  # and a limiter swallowed the cancellation
-                        raise asyncio.CancelledError
+                    flight.check()
                     message.check_time(clock.time())
                     began = clock.monotonic()
                     handover = flight.begin(clock.time())

@@ -28,6 +28,9 @@ class Files:
         self._refused: set[str] = set()
         self._fresh: set[str] = set()
 
+    def __len__(self) -> int:
+        return len(self._images)
+
     async def prepare(self) -> None:
         """Read the pictures and make them fit, if that is not done yet; uploads nothing.
 

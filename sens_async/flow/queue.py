@@ -78,6 +78,19 @@ class RequestQueue:
         """
         return Slot(self, recipients, lane, owner)
 
+    def enter_now(self, recipients: int, lane: Lane) -> bool:
+        """Take a slot and a turn if both are free and nobody waits for them.
+
+        Returns:
+            True if `leave` must follow; False if `enter` would wait or raise.
+        """
+        if self._is_closed or self._own is None or not self._has_room(lane):
+            return False
+        if not self._own.acquire_now(recipients):
+            return False
+        self._take(lane)
+        return True
+
     async def enter(self, recipients: int, lane: Lane, owner: Hashable) -> None:
         """Wait for a slot and then for the rate limit; `leave` must follow.
 

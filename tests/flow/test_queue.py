@@ -442,3 +442,47 @@ async def test_a_slot_waiter_cancelled_together_with_closing_is_cancelled(lane, 
 
     assert waiter.cancelled()
     assert (queue.in_flight, queue.waiting) == (1, 0)
+
+
+async def test_a_free_turn_is_taken_without_waiting(clock):
+    queue = RequestQueue(GcraLimiter(RateLimit(requests=10), clock), max_in_flight=1)
+
+    assert queue.enter_now(1, Lane.BULK)
+    assert queue.in_flight == 1
+    assert not queue.enter_now(1, Lane.BULK), "the only slot is taken"
+    assert not queue.enter_now(1, Lane.INTERACTIVE), "the rate limit is not due"
+    queue.leave(Lane.BULK)
+    await clock.sleep(0.1)
+    assert queue.enter_now(1, Lane.INTERACTIVE)
+    queue.leave(Lane.INTERACTIVE)
+    queue.close()
+    assert not queue.enter_now(1, Lane.BULK)
+
+
+async def test_nobody_is_overtaken_by_a_free_turn(clock):
+    limiter = GcraLimiter(RateLimit(requests=10), clock)
+    queue = RequestQueue(limiter, max_in_flight=8)
+    for _ in range(2):
+        queue.enter_now(1, Lane.BULK)
+    waiter = asyncio.create_task(queue.enter(1, Lane.BULK, "run"))
+    await asyncio.sleep(0)
+
+    assert not queue.enter_now(1, Lane.INTERACTIVE)
+    await waiter
+    await limiter.aclose()
+
+
+async def test_a_users_own_limiter_is_always_asked(clock):
+    asked = []
+
+    class Own:
+        async def acquire(self, recipients, lane) -> None:
+            asked.append(recipients)
+
+        def pause(self, seconds) -> None: ...
+
+    queue = RequestQueue(Own(), max_in_flight=8)
+    assert not queue.enter_now(7, Lane.BULK)
+    await queue.enter(7, Lane.BULK, "run")
+
+    assert asked == [7]
