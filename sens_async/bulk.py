@@ -6,7 +6,7 @@ exactly once: cancellation, a fault, a stop and a broken source all end in outco
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from sens_async.core.batch import Batch, Envelope
@@ -40,7 +40,7 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
 class Run:
-    """One `send_many` or `send_stream` on its way.
+    """One `send_many` or `send_stream` on its way, or a request that several `send`s share.
 
     Args:
         dispatcher: The session's.
@@ -48,12 +48,14 @@ class Run:
         files: Its pictures.
         source: Of recipients.
         chunking: Makes batches of them.
+        lane: Where its batches wait.
         max_workers: Batches under way at a time.
         takes_all: Whether the source is read to its end even after the run has stopped.
         sink: Takes each outcome batch, once.
         room: Waits until the sink has room for more; None if it always has.
         spawn: Begins the run's tasks.
         spawn_reader: Begins the tasks that read an async source, which may outlast the run.
+        first: Batches that go before any of the source.
 
     Attributes:
         files: As given.
@@ -70,12 +72,14 @@ class Run:
         source: Source,
         chunking: Chunking,
         *,
+        lane: Lane,
         max_workers: int,
         takes_all: bool,
         sink: Callable[[OutcomeBatch], None],
         room: Callable[[], Awaitable[None]] | None,
         spawn: Spawn,
         spawn_reader: Spawn,
+        first: Sequence[Batch] = (),
     ) -> None:
         self.stopped_by: SensError | None = None
         self.failure: BaseException | None = None
@@ -83,6 +87,7 @@ class Run:
         self._message = message
         self.chunking = chunking
         self.files = files
+        self._lane = lane
         self._max_workers = max_workers
         self._takes_all = takes_all
         self._sink = sink
@@ -95,6 +100,7 @@ class Run:
             refuse=self._refuse,
             clock=dispatcher.gateway.clock,
             spawn=spawn_reader,
+            first=first,
         )
         self._workers: set[asyncio.Task[None]] = set()
         self._flights: dict[asyncio.Task[None], Flight] = {}
@@ -260,7 +266,7 @@ class Run:
                 is_probe = await self._outage.admit()
             if self.stopped_by is None:
                 verdict = await self._dispatcher.dispatch(
-                    batch, self._message, flight, files=self.files, lane=Lane.BULK, owner=self
+                    batch, self._message, flight, files=self.files, lane=self._lane, owner=self
                 )
             if verdict.step is Step.ACCEPT:
                 self._proving[batch.envelope].prove()
@@ -295,9 +301,11 @@ class Run:
         if verdict.step is Step.STOP and verdict.error is not None:
             self.stop(verdict.error)
         if not verdict.must_split:
-            request_id = verdict.attempt.request_id if verdict.attempt else None
-            state = _STATES[verdict.step]
-            self._sink(batch.settled(state, error=verdict.error, request_id=request_id))
+            state, attempt = _STATES[verdict.step], verdict.attempt
+            request_id, at = (attempt.request_id, attempt.requested_at) if attempt else (None, None)
+            self._sink(
+                batch.settled(state, error=verdict.error, request_id=request_id, requested_at=at)
+            )
 
     def _settle_interrupted(self, batch: Batch, flight: Flight) -> None:
         """Settle a batch whose dispatch was cut short or never begun."""

@@ -125,7 +125,8 @@ class Settings:
         rate_limit: The most requests (and recipients) to begin in a time, or None for no limit.
             SENS documents no rate; the default is our guess. Uploads and reads count, too.
         max_in_flight: The most requests that runs have on the wire at a time.
-        linger: Seconds that a `send` may wait for others to share its request; 0 for none.
+        linger: Seconds that a `send` waits for others like it, to share a request of up to 100;
+            0 for none. A few hundredths of a second are plenty.
         timeouts: How long one exchange may take.
         retry: How patiently what was provably not accepted is tried again.
         charset: How "EUC-KR" is read: as CP949, which holds every Hangul syllable, or as the
@@ -173,8 +174,6 @@ class Settings:
         if self.base_url is not None:
             _check_base_url(self.base_url, allow_insecure=self.allow_insecure)
         _check_number("linger", self.linger, above=-1e-9)
-        if self.linger:
-            raise ConfigError("linger is not built yet: 0 is the only value this release takes")
 
     @property
     def rules(self) -> Rules:

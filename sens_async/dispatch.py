@@ -157,13 +157,13 @@ class Dispatcher:
         while True:
             try:
                 file_ids = await files.ids() if files else ()
-                body = batch.body(file_ids)
                 if not self.queue.enter_now(len(batch), lane):
                     await self.queue.enter(len(batch), lane, owner)
                 try:
                     flight.check()
                     message.check_time(clock.time())
                     began = clock.monotonic()
+                    body = batch.body(file_ids)  # only now: somebody may have left meanwhile
                     handover = flight.begin(clock.time())
                     attempt = await self.gateway.send(body, handover)
                 finally:

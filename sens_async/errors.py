@@ -36,8 +36,9 @@ Every error takes one positional message and keyword attributes that all have de
 it survives `pickle` and `copy` with its attributes: task queues and process pools need both.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
     from sens_async.outcomes import Outcome
@@ -75,6 +76,9 @@ __all__ = [
     "UnreadableResponse",
     "Unsubscribed",
 ]
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class SensError(Exception):
@@ -400,3 +404,15 @@ def without_traceback(error: SensError) -> SensError:
             chain.append(link.__cause__)
             link.__traceback__ = link.__context__ = None
     return error
+
+
+def copy_of(error: E) -> E:
+    """Give each of several waiters an error of its own: raising one would pile up tracebacks."""
+    try:
+        twin = copy.copy(error)
+    except Exception:  # noqa: BLE001 - whatever its constructor does to foreign arguments
+        return error
+    twin.__cause__ = error.__cause__
+    twin.__context__ = error.__context__
+    twin.__suppress_context__ = error.__suppress_context__
+    return twin.with_traceback(error.__traceback__)

@@ -17,6 +17,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from itertools import islice
 from typing import Any
@@ -67,6 +68,7 @@ class Intake:
         refuse: Takes batches that came when all was over.
         clock: Says how long a slow source's recipients have waited.
         spawn: Begins the task that reads an async source.
+        first: Batches that go before any of the source.
 
     Attributes:
         error: What the source raised, or None.
@@ -81,6 +83,7 @@ class Intake:
         refuse: Callable[[Batch], None],
         clock: Clock,
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        first: Sequence[Batch] = (),
     ) -> None:
         self.error: BaseException | None = None
         self._chunking = chunking
@@ -88,7 +91,7 @@ class Intake:
         self._refuse = refuse
         self._clock = clock
         self._spawn = spawn
-        self._ready: deque[Batch] = deque()
+        self._ready: deque[Batch] = deque(first)
         self._has_ended = False
         self._iterator: Iterator[str | Recipient] | None = None
         self._async_source: AsyncIterable[str | Recipient] | None = None

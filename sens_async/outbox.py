@@ -11,12 +11,14 @@ from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunker, Chunking
 from sens_async.core.message import Message
 from sens_async.dispatch import Dispatcher
-from sens_async.errors import InvalidMessage, SessionClosed
+from sens_async.errors import InvalidMessage, SensError, SessionClosed
 from sens_async.files import Files
+from sens_async.flow.lanes import Lane
 from sens_async.flow.tasks import Tasks
 from sens_async.intake import Source, check_source
 from sens_async.models import Recipient
 from sens_async.outcomes import OutcomeBatch
+from sens_async.sharing import SharedSend, Sharing
 from sens_async.single import Single, with_outcome
 
 __all__ = ["Outbox"]
@@ -32,6 +34,7 @@ class Outbox:
         chunker: The session's.
         attachments: The session's.
         max_in_flight: Batches of one run under way at a time.
+        linger: Seconds that a `send` waits for others to share its request; 0 for none.
         sender: Where a call names none.
     """
 
@@ -40,7 +43,9 @@ class Outbox:
         dispatcher: Dispatcher,
         chunker: Chunker,
         attachments: AttachmentCache,
+        *,
         max_in_flight: int,
+        linger: float,
         sender: str | None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -53,11 +58,14 @@ class Outbox:
         self._readers = Tasks()
         self._runs: set[Run] = set()
         self._singles: set[Single] = set()
+        self._sharing: Sharing | None = None
+        if linger:
+            self._sharing = Sharing(linger, self._clock, self._tasks, self._share)
         self._has_warned = False
         self._is_closed = False
 
-    def single(self, call: Call, to: str | Recipient) -> Single:
-        """Begin to send one message.
+    def single(self, call: Call, to: str | Recipient) -> Single | SharedSend:
+        """Begin to send one message; with others, unless all could only be cancelled together.
 
         Raises:
             SensError: It is refused here; `outcome` is set where that is the recipient's fault.
@@ -65,6 +73,8 @@ class Outbox:
         message = self._compile(call)
         batch = self._address(message, to)
         files = Files(call.images, self._attachments, message)
+        if self._sharing is not None and message.reservation is None:
+            return self._sharing.join(batch, message, files, call.images)
         single = Single(self._dispatcher, message, batch, files=files, tasks=self._tasks)
         self._singles.add(single)
         single.task.add_done_callback(lambda _: self._singles.discard(single))
@@ -97,6 +107,7 @@ class Outbox:
             Files(call.images, self._attachments, message),
             recipients,
             chunking,
+            lane=Lane.BULK,
             max_workers=self._max_in_flight,
             takes_all=takes_all,
             sink=sink,
@@ -121,6 +132,9 @@ class Outbox:
         await run.files.prepare()
         if self._is_closed:
             raise SessionClosed("the session was closed before the run began")
+        return self._drive(run, timeout)
+
+    def _drive(self, run: Run, timeout: float | None) -> asyncio.Task[None]:
         driving = self._tasks.spawn(run.drive(timeout), "run")
         self._runs.add(run)
 
@@ -130,6 +144,37 @@ class Outbox:
 
         driving.add_done_callback(ended)
         return driving
+
+    def _share(
+        self,
+        message: Message,
+        files: Files,
+        batch: Batch,
+        sink: Callable[[OutcomeBatch], None],
+    ) -> Callable[[SensError], None]:
+        """Send a batch of several `send`s, as a run of its own; see `Sharing`."""
+        run = Run(
+            self._dispatcher,
+            message,
+            files,
+            (),
+            self._chunker.open(message, skip_duplicates=False),
+            lane=Lane.INTERACTIVE,
+            max_workers=1,
+            takes_all=True,
+            sink=sink,
+            room=None,
+            spawn=self._tasks.spawn,
+            spawn_reader=self._readers.spawn,
+            first=[batch],
+        )
+
+        def ended(_: object) -> None:
+            if run.failure is not None:
+                logger.error("a shared send failed unexpectedly", exc_info=run.failure)
+
+        self._drive(run, None).add_done_callback(ended)
+        return run.stop
 
     async def close(
         self,
@@ -150,6 +195,8 @@ class Outbox:
             run.stop(closed, keep_taking=not run.has_async_source)
         for single in tuple(self._singles):
             single.close()
+        if self._sharing is not None:
+            self._sharing.close(closed)
         if not await self._tasks.wait(timeout):
             self.abandon()
             await self._tasks.wait()

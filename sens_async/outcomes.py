@@ -36,6 +36,7 @@ class OutcomeBatch(Sequence["Outcome"]):
         error: Why they were not accepted, or None.
         attempts: How many requests carried them.
         attempted_at: Signature time of the last of those, seconds since the epoch, or None.
+        requested_at: The service's time of acceptance, or None.
     """
 
     state: OutcomeState
@@ -47,6 +48,7 @@ class OutcomeBatch(Sequence["Outcome"]):
     error: SensError | None = None
     attempts: int = 0
     attempted_at: float | None = None
+    requested_at: datetime | None = None
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -160,6 +162,7 @@ class Outcome:
             batch.error,
             batch.attempts,
             batch.attempted_at,
+            batch.requested_at,
         )
 
 

@@ -125,7 +125,12 @@ class SensSession:
             store=attachment_store,
         )
         self._outbox = Outbox(
-            self._dispatcher, self.chunker, self.attachments, settings.max_in_flight, self.sender
+            self._dispatcher,
+            self.chunker,
+            self.attachments,
+            max_in_flight=settings.max_in_flight,
+            linger=settings.linger,
+            sender=self.sender,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()

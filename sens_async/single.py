@@ -22,7 +22,7 @@ from sens_async.flow.tasks import Tasks
 from sens_async.models import OutcomeState, Receipt
 from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["Single", "with_outcome"]
+__all__ = ["Single", "log_unattended", "receipt_of", "with_outcome"]
 
 logger = logging.getLogger("sens_async")
 
@@ -128,17 +128,14 @@ class Single:
                 Step.REJECT: OutcomeState.REJECTED,
             }.get(verdict.step, OutcomeState.NOT_SENT)
             raise self._error(error, state)
-        if attempt is None or attempt.request_id is None:
-            raise AssertionError("accepted without a request id")
-        reservation = self._message.reservation
-        return Receipt(
+        assert attempt is not None
+        self._batch.attempts = self._flight.attempts
+        outcomes = self._batch.settled(
+            OutcomeState.ACCEPTED,
             request_id=attempt.request_id,
             requested_at=attempt.requested_at,
-            number=self._batch.numbers[0],
-            type=self._batch.envelope.type,
-            reserve_at=reservation.at if reservation else None,
-            attempts=self._flight.attempts,
         )
+        return receipt_of(outcomes, self._message)
 
     def _error(self, error: SensError, state: OutcomeState) -> SensError:
         self._batch.attempts = self._flight.attempts
@@ -152,10 +149,33 @@ class Single:
             logger.warning("an unattended send to %s was given up; it may be sent", number)
         elif (bug := task.exception()) is not None:
             logger.error("an unattended send to %s failed", number, exc_info=bug)
-        elif (error := task.result().error) is not None:
-            logger.warning("an unattended send to %s failed: %s", number, error)
-        elif (attempt := task.result().attempt) is not None:
-            logger.warning("an unattended send to %s was accepted: %s", number, attempt.request_id)
+        else:
+            verdict = task.result()
+            request_id = verdict.attempt.request_id if verdict.attempt else None
+            log_unattended(self._batch.numbers[0], verdict.error, request_id)
+
+
+def log_unattended(number: str, error: SensError | None, request_id: str | None) -> None:
+    """Say what became of a send that nobody waits for any more."""
+    if error is not None:
+        logger.warning("an unattended send to %s failed: %s", mask(number), error)
+    else:
+        logger.warning("an unattended send to %s was accepted: %s", mask(number), request_id)
+
+
+def receipt_of(outcomes: OutcomeBatch, message: Message) -> Receipt:
+    """Give the receipt of an accepted message to one recipient."""
+    number, request_id, kind = outcomes.numbers[0], outcomes.request_id, outcomes.type
+    if number is None or request_id is None or kind is None:
+        raise AssertionError("accepted without number, request id or type")
+    return Receipt(
+        request_id=request_id,
+        requested_at=outcomes.requested_at,
+        number=number,
+        type=kind,
+        reserve_at=message.reservation.at if message.reservation else None,
+        attempts=outcomes.attempts,
+    )
 
 
 def with_outcome(error: SensError, outcomes: OutcomeBatch) -> SensError:

@@ -26,6 +26,7 @@ ROWS = [
         "intake",
         "outbox",
         "session",
+        "sharing",
         "single",
         "stream",
     },

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 import attrs
 
+from sens_async.core.entries import texts_in
 from sens_async.core.requests import addressed, entered, send_body, send_head, worded
 from sens_async.core.schedule import Reservation
 from sens_async.errors import SensError
@@ -103,6 +105,16 @@ class Batch:
             head, worded(self.numbers, own) if own else addressed(self.numbers), file_ids
         )
 
+    def text_of(self, position: int) -> str:
+        """Give one recipient's text as it goes out."""
+        if self.entries is not None:
+            return texts_in([self.entries[position]])[0]
+        return (self.default_text or "") if self.texts is None else self.texts[position]
+
+    def title_of(self, position: int) -> str:
+        """Give one recipient's subject as it goes out, "" for none."""
+        return (self.default_title or "") if self.titles is None else self.titles[position]
+
     def part(self, positions: range | Sequence[int]) -> "Batch":
         """Give a batch of some of these recipients."""
         return Batch(
@@ -125,6 +137,7 @@ class Batch:
         *,
         error: SensError | None = None,
         request_id: str | None = None,
+        requested_at: datetime | None = None,
     ) -> OutcomeBatch:
         """Give everybody's outcome: the same for all."""
         return OutcomeBatch(
@@ -137,6 +150,7 @@ class Batch:
             error,
             self.attempts,
             self.attempted_at,
+            requested_at,
         )
 
     def __repr__(self) -> str:

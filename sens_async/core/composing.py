@@ -232,7 +232,7 @@ class Composer:
         kinds = [
             self._kind(size, has_subject)
             for size, has_subject in zip(
-                sizes if len(sizes) == count else sizes * count,
+                sizes if len(sizes) == count else [*sizes] * count,
                 titled if len(titled) == count else titled * count,
                 strict=True,
             )

@@ -1,11 +1,10 @@
 """One call at a time for each key, shared by everyone who asks for it meanwhile."""
 
 import asyncio
-import copy
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from sens_async.errors import SessionClosed
+from sens_async.errors import SessionClosed, copy_of
 
 __all__ = ["SingleFlight"]
 
@@ -68,7 +67,7 @@ class SingleFlight(Generic[K, V]):
         if task.cancelled() and self._is_closed:
             raise self._closed()
         if not task.cancelled() and (error := task.exception()) is not None:
-            raise _copy_of(error)
+            raise copy_of(error)
         return task.result()
 
     async def aclose(self) -> None:
@@ -104,14 +103,3 @@ class SingleFlight(Generic[K, V]):
 
 async def _call(make: Callable[[], Awaitable[V]]) -> V:
     return await make()
-
-
-def _copy_of(error: BaseException) -> BaseException:
-    try:
-        twin = copy.copy(error)
-    except Exception:  # noqa: BLE001 - whatever its constructor does to foreign arguments
-        return error
-    twin.__cause__ = error.__cause__
-    twin.__context__ = error.__context__
-    twin.__suppress_context__ = error.__suppress_context__
-    return twin.with_traceback(error.__traceback__)
