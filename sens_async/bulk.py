@@ -49,7 +49,6 @@ class Run:
         source: Of recipients.
         chunking: Makes batches of them.
         lane: Where its batches wait.
-        max_workers: Batches under way at a time.
         takes_all: Whether the source is read to its end even after the run has stopped.
         sink: Takes each outcome batch, once.
         room: Waits until the sink has room for more; None if it always has.
@@ -73,7 +72,6 @@ class Run:
         chunking: Chunking,
         *,
         lane: Lane,
-        max_workers: int,
         takes_all: bool,
         sink: Callable[[OutcomeBatch], None],
         room: Callable[[], Awaitable[None]] | None,
@@ -88,7 +86,6 @@ class Run:
         self.chunking = chunking
         self.files = files
         self._lane = lane
-        self._max_workers = max_workers
         self._takes_all = takes_all
         self._sink = sink
         self._room = room
@@ -177,7 +174,7 @@ class Run:
                 self._refuse(batch)
                 await self._yield()
                 continue
-            if len(self._workers) < self._max_workers:
+            if len(self._workers) < self._dispatcher.queue.max_in_flight:
                 self._hire()
             await self._carry(batch)
 

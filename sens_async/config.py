@@ -12,7 +12,7 @@ from yarl import URL
 
 from sens_async.core.content import Charset, TooLong, Unencodable
 from sens_async.core.message import Rules
-from sens_async.core.rate import RateLimit
+from sens_async.core.rate import RateLimit, Window
 from sens_async.core.retry import RetryPolicy
 from sens_async.errors import ConfigError
 
@@ -124,7 +124,8 @@ class Settings:
             is used, else the public host. `https`; plain `http` on loopback only.
         rate_limit: The most requests (and recipients) to begin in a time, or None for no limit.
             SENS documents no rate; the default is our guess. Uploads and reads count, too.
-        max_in_flight: The most requests that runs have on the wire at a time.
+        max_in_flight: The most requests that runs have on the wire at a time; None for as many
+            as `rate_limit` lets begin while one is answered, between 4 and 256.
         linger: Seconds that a `send` waits for others like it, to share a request of up to 100;
             0 for none. A few hundredths of a second are plenty.
         timeouts: How long one exchange may take.
@@ -145,7 +146,7 @@ class Settings:
 
     base_url: str | None = None
     rate_limit: RateLimit | None = attrs.field(factory=RateLimit)
-    max_in_flight: int = 32
+    max_in_flight: int | None = 32
     linger: float = 0.0
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
@@ -169,8 +170,13 @@ class Settings:
         for name in ("check_ad_label", "night_consent", "allow_insecure"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if type(self.max_in_flight) is not int or self.max_in_flight < 1:
-            raise ConfigError(f"max_in_flight must be 1 or more, got {self.max_in_flight!r}")
+        most = self.max_in_flight
+        if most is not None and (type(most) is not int or most < 1):
+            raise ConfigError(f"max_in_flight must be None, or 1 or more, got {most!r}")
+        if most is None and self.rate_limit is None:
+            raise ConfigError(
+                "max_in_flight=None follows from rate_limit, which is None; give one of them"
+            )
         if self.base_url is not None:
             _check_base_url(self.base_url, allow_insecure=self.allow_insecure)
         _check_number("linger", self.linger, above=-1e-9)
@@ -185,6 +191,14 @@ class Settings:
             check_ad_label=self.check_ad_label,
             night_consent=self.night_consent,
         )
+
+    @property
+    def slots(self) -> int | Window:
+        """How many requests runs have on the wire at a time: a number, or what finds it."""
+        if self.max_in_flight is not None:
+            return self.max_in_flight
+        assert self.rate_limit is not None
+        return Window(self.rate_limit)
 
     @property
     def url(self) -> str:

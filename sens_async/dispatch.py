@@ -175,6 +175,7 @@ class Dispatcher:
             if attempt.error is None:  # as `decide` says, without a history for every batch
                 self.budget.earn()
                 self.pauses.end(began)
+                self.queue.observe(clock.monotonic() - began)
                 return Verdict(Step.ACCEPT, attempt, None)
             history = History(
                 recipients=len(batch),

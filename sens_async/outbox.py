@@ -33,7 +33,6 @@ class Outbox:
         dispatcher: The session's.
         chunker: The session's.
         attachments: The session's.
-        max_in_flight: Batches of one run under way at a time.
         linger: Seconds that a `send` waits for others to share its request; 0 for none.
         sender: Where a call names none.
     """
@@ -44,14 +43,12 @@ class Outbox:
         chunker: Chunker,
         attachments: AttachmentCache,
         *,
-        max_in_flight: int,
         linger: float,
         sender: str | None,
     ) -> None:
         self._dispatcher = dispatcher
         self._chunker = chunker
         self._attachments = attachments
-        self._max_in_flight = max_in_flight
         self._sender = sender
         self._clock = dispatcher.gateway.clock
         self._tasks = Tasks()
@@ -108,7 +105,6 @@ class Outbox:
             recipients,
             chunking,
             lane=Lane.BULK,
-            max_workers=self._max_in_flight,
             takes_all=takes_all,
             sink=sink,
             room=room,
@@ -160,7 +156,6 @@ class Outbox:
             (),
             self._chunker.open(message, skip_duplicates=False),
             lane=Lane.INTERACTIVE,
-            max_workers=1,
             takes_all=True,
             sink=sink,
             room=None,

@@ -105,7 +105,7 @@ class SensSession:
         self._own_limiter: GcraLimiter | None = None
         if limiter is None:
             limiter = self._own_limiter = GcraLimiter(settings.rate_limit, self._clock)
-        self.queue = RequestQueue(limiter, max_in_flight=settings.max_in_flight)
+        self.queue = RequestQueue(limiter, max_in_flight=settings.slots)
         self._own_transport: AiohttpTransport | None = None
         if transport is None:
             transport = self._own_transport = AiohttpTransport(
@@ -128,7 +128,6 @@ class SensSession:
             self._dispatcher,
             self.chunker,
             self.attachments,
-            max_in_flight=settings.max_in_flight,
             linger=settings.linger,
             sender=self.sender,
         )
@@ -319,7 +318,7 @@ class SensSession:
         self._check_usable()
         check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
-        stream = OutcomeStream(max_unread=2 * self.settings.max_in_flight)
+        stream = OutcomeStream(max_unread=2 * self.queue.max_in_flight)
         run = self._outbox.run(call, recipients, duplicates, stream.add, room=stream.room)
 
         async def start() -> asyncio.Task[None]:

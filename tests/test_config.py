@@ -80,7 +80,6 @@ def test_rules_are_the_settings_that_concern_texts():
         ("max_in_flight", 1.5, "1 or more, got 1.5"),
         ("max_in_flight", "32", "1 or more, got '32'"),
         ("max_in_flight", True, "1 or more, got True"),
-        ("max_in_flight", None, "1 or more, got None"),
         ("linger", -1, "got -1"),
         ("linger", math.inf, "got inf"),
         ("linger", math.nan, "got nan"),
@@ -302,3 +301,13 @@ def test_a_given_service_id_stands_in_for_the_variable():
     environ = {k: v for k, v in ENVIRON.items() if k != "SENS_SERVICE_ID"}
     assert Environment.read(environ, service_id="svc").service_id == "svc"
     assert Environment.read(ENVIRON, service_id="svc").service_id == "svc"
+
+
+def test_what_is_in_flight_may_follow_from_the_rate_limit():
+    assert Settings(max_in_flight=None).slots.size == 32
+    assert Settings(max_in_flight=7).slots == 7
+
+
+def test_without_a_rate_limit_nothing_follows_from_it():
+    with pytest.raises(ConfigError, match="follows from rate_limit, which is None"):
+        Settings(max_in_flight=None, rate_limit=None)

@@ -17,7 +17,7 @@ from sens_async.errors import ConfigError
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["TOLERANCE_SECONDS", "Gcra", "RateLimit"]
+__all__ = ["MOST_IN_FLIGHT", "TOLERANCE_SECONDS", "Gcra", "RateLimit", "Window"]
 
 TOLERANCE_SECONDS = 0.02
 """How early a request may be, hence the burst: 20 ms' worth and one.
@@ -26,6 +26,17 @@ An event loop's timers are late, and lateness within the tolerance costs nothing
 64 waiters: without it 0.97 of 100/s and 0.84 of 1000/s are reached, with it 1.00 of both, and
 at most 1.02 in any second; a burst of 100 ms' worth sends 1.10.
 """
+
+
+MOST_IN_FLIGHT = 256
+"""Requests that a `Window` goes up to; a service that answers slower is not helped by more."""
+
+_FEWEST_IN_FLIGHT = 4
+_AT_FIRST = 32
+_JITTER = 4 / 3
+"""Answers are not evenly late; measured, a third more keeps the rate."""
+_WEIGHT = 1 / 16
+"""Of one answer in the mean latency."""
 
 
 def _positive(_: object, attribute: "Attribute[float]", value: object) -> None:
@@ -54,6 +65,32 @@ class RateLimit:
     """Recipients per `per` seconds, on top of `requests`; None for no such limit."""
     per: float = attrs.field(default=1.0, validator=_positive)
     """Seconds."""
+
+
+class Window:
+    """How many requests to keep in flight: as many as may begin while one is answered.
+
+    Args:
+        limit: Says how many may begin.
+
+    Attributes:
+        size: Requests; 32 until the first answer, then 4 to `MOST_IN_FLIGHT`.
+    """
+
+    __slots__ = ("_latency", "_rate", "size")
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.size = _AT_FIRST
+        self._rate = limit.requests / limit.per
+        self._latency: float | None = None
+
+    def observe(self, seconds: float) -> None:
+        """Take note of how long an answer took."""
+        if self._latency is None:
+            self._latency = seconds
+        self._latency += (seconds - self._latency) * _WEIGHT
+        needed = math.ceil(self._rate * self._latency * _JITTER)
+        self.size = min(max(needed, _FEWEST_IN_FLIGHT), MOST_IN_FLIGHT)
 
 
 class Gcra:

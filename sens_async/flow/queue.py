@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from types import TracebackType
 from typing import cast
 
+from sens_async.core.rate import MOST_IN_FLIGHT, Window
 from sens_async.errors import SessionClosed
 from sens_async.flow.lanes import Lane, Turns
 from sens_async.flow.limiter import GcraLimiter, Limiter
@@ -31,15 +32,19 @@ class RequestQueue:
 
     Args:
         limiter: Awaited for every request, never closed: it may be the user's.
-        max_in_flight: Slots that runs use, at least 1.
+        max_in_flight: Slots that runs use: at least 1, or as many as a window says.
         reserve: Slots beyond them for interactive requests.
     """
 
-    def __init__(self, limiter: Limiter, *, max_in_flight: int, reserve: int = RESERVE) -> None:
+    def __init__(
+        self, limiter: Limiter, *, max_in_flight: int | Window, reserve: int = RESERVE
+    ) -> None:
         self._limiter = limiter
         self._own = limiter if isinstance(limiter, GcraLimiter) else None
-        self._max_bulk = max_in_flight
-        self._capacity = max_in_flight + reserve
+        self._window = max_in_flight if isinstance(max_in_flight, Window) else None
+        most = MOST_IN_FLIGHT if isinstance(max_in_flight, Window) else max_in_flight
+        self._max_bulk = most if self._window is None else self._window.size
+        self._capacity = most + reserve
         self._held = 0
         self._held_bulk = 0
         self._interactive: _Line = deque()
@@ -57,6 +62,11 @@ class RequestQueue:
     def capacity(self) -> int:
         """The most requests that can be on the wire at once, the reserve included."""
         return self._capacity
+
+    @property
+    def max_in_flight(self) -> int:
+        """Slots that runs use at this moment."""
+        return self._max_bulk
 
     @property
     def in_flight(self) -> int:
@@ -122,8 +132,7 @@ class RequestQueue:
         self._held -= 1
         if lane is Lane.BULK:
             self._held_bulk -= 1
-        while (self._interactive or self._runs) and self._hand_on():
-            pass
+        self._hand_on_all()
 
     async def pace(self, recipients: int, lane: Lane) -> None:
         """Wait for the rate limit alone: for a further request of one who has a slot.
@@ -147,6 +156,13 @@ class RequestQueue:
             raise
         finally:
             self._pacing.discard(task)
+
+    def observe(self, seconds: float) -> None:
+        """Take note of how long an answer took; a window then says how many slots runs use."""
+        if self._window is not None:
+            self._window.observe(seconds)
+            self._max_bulk = self._window.size
+            self._hand_on_all()
 
     def pause(self, seconds: float) -> None:
         """Let nobody through the rate limit for `seconds` from now."""
@@ -191,6 +207,10 @@ class RequestQueue:
             raise
         finally:
             self._waiting[lane] -= 1
+
+    def _hand_on_all(self) -> None:
+        while (self._interactive or self._runs) and self._hand_on():
+            pass
 
     def _hand_on(self) -> bool:
         """Give a free slot to the next waiter; False when there is none of one of them."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sens_async.core.rate import TOLERANCE_SECONDS, Gcra, RateLimit
+from sens_async.core.rate import MOST_IN_FLIGHT, TOLERANCE_SECONDS, Gcra, RateLimit, Window
 from sens_async.errors import ConfigError
 
 ROUNDING = 1e-6
@@ -170,3 +170,45 @@ def test_taking_back_a_read_leaves_the_recipients_alone():
 
     assert gcra.grant(0.1, 0) == 0
     assert gcra.grant(0.1, 5) == pytest.approx(0.4 - TOLERANCE_SECONDS)
+
+
+# -- in flight
+
+
+def window(rate: float, *latencies: float, per: float = 1.0) -> int:
+    window = Window(RateLimit(requests=rate, per=per))
+    for latency in latencies:
+        window.observe(latency)
+    return window.size
+
+
+def test_a_window_begins_at_what_suits_most():
+    assert window(100) == 32
+
+
+@pytest.mark.parametrize(
+    ("rate", "per", "latency", "size"),
+    [
+        (100, 1.0, 0.05, 7),
+        (1000, 1.0, 0.05, 67),
+        (1000, 1.0, 0.1, 134),
+        (60, 60.0, 0.5, 4),
+        (5, 1.0, 0.01, 4),
+        (5000, 1.0, 1.0, MOST_IN_FLIGHT),
+    ],
+)
+def test_a_window_holds_what_begins_while_one_is_answered(rate, per, latency, size):
+    assert window(rate, latency, latency, per=per) == size
+
+
+def test_one_late_answer_moves_a_window_little():
+    steady = [0.05] * 100
+    assert window(1000, *steady, 0.5) < 1.7 * window(1000, *steady)
+
+
+@given(
+    st.floats(0.1, 1e5),
+    st.lists(st.floats(0, 100), min_size=1, max_size=50),
+)
+def test_a_window_stays_within_its_bounds(rate, latencies):
+    assert 4 <= window(rate, *latencies) <= MOST_IN_FLIGHT
