@@ -5,11 +5,14 @@ share an `OutcomeBatch`; an `Outcome` is a two-slot view into it, made when some
 """
 
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import accumulate, chain
+from operator import lt
 from typing import overload
 
 import attrs
@@ -66,7 +69,7 @@ class OutcomeBatch(Sequence["Outcome"]):
         return Outcome(self, position % size)
 
     def __iter__(self) -> "Iterator[Outcome]":
-        return (Outcome(self, position) for position in range(len(self.indexes)))
+        return _views(self)
 
     def __repr__(self) -> str:
         return f"<OutcomeBatch of {len(self)}: {self.state}>"
@@ -173,8 +176,56 @@ def _restore(
     return Outcome(batch, 0)
 
 
-class _OutcomeView(Sequence[Outcome]):
-    """Outcomes in input order: six bytes each, made into objects when they are looked at."""
+def _views(batch: OutcomeBatch) -> Iterator[Outcome]:
+    """Give the outcomes of a batch, without the call that a constructor costs each."""
+    new = object.__new__
+    for position in range(len(batch.indexes)):
+        outcome = new(Outcome)
+        outcome._batch = batch  # noqa: SLF001 - it is being made
+        outcome._position = position  # noqa: SLF001
+        yield outcome
+
+
+class _Joined(Sequence[Outcome]):
+    """Outcomes of whole batches, one batch after the other."""
+
+    __slots__ = ("_batches", "_ends")
+
+    def __init__(self, batches: Sequence[OutcomeBatch]) -> None:
+        self._batches = batches
+        self._ends = array("Q", accumulate(map(len, batches)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, position: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Outcome]: ...
+    def __getitem__(self, position: int | slice) -> Outcome | list[Outcome]:
+        size = len(self)
+        if isinstance(position, slice):
+            return [self[i] for i in range(*position.indices(size))]
+        if not -size <= position < size:
+            raise IndexError(position)
+        position %= size
+        owner = bisect_right(self._ends, position)
+        batch = self._batches[owner]
+        return Outcome(batch, position - self._ends[owner] + len(batch))
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return chain.from_iterable(map(_views, self._batches))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} outcomes>"
+
+    def of_state(self, state: OutcomeState) -> "_Joined":
+        """The outcomes of one state, in the same order."""
+        return _Joined([batch for batch in self._batches if batch.state is state])
+
+
+class _Scattered(Sequence[Outcome]):
+    """Outcomes of batches that overlap in the input: eight bytes each say where they are."""
 
     __slots__ = ("_batches", "_owners", "_positions")
 
@@ -203,7 +254,7 @@ class _OutcomeView(Sequence[Outcome]):
     def __repr__(self) -> str:
         return f"<{len(self)} outcomes>"
 
-    def of_state(self, state: OutcomeState) -> "_OutcomeView":
+    def of_state(self, state: OutcomeState) -> "_Scattered":
         """The outcomes of one state, in the same order."""
         wanted = [batch.state is state for batch in self._batches]
         owners, positions = array("I"), array("I")
@@ -211,28 +262,40 @@ class _OutcomeView(Sequence[Outcome]):
             if wanted[owner]:
                 owners.append(owner)
                 positions.append(position)
-        return _OutcomeView(self._batches, owners, positions)
+        return _Scattered(self._batches, owners, positions)
 
 
-def _in_input_order(batches: Sequence[OutcomeBatch]) -> _OutcomeView:
-    size = max((max(batch.indexes) for batch in batches if len(batch)), default=-1) + 1
-    nobody = len(batches)
+def _in_input_order(batches: Sequence[OutcomeBatch]) -> _Joined | _Scattered:
+    in_order = sorted((batch for batch in batches if len(batch)), key=_first_index)
+    if all(map(_ascends, in_order)) and all(map(_is_ahead_of, in_order, in_order[1:])):
+        return _Joined(in_order)
+    size = max(max(batch.indexes) for batch in in_order) + 1
+    nobody = len(in_order)
     owners = array("I", [nobody]) * size
     positions = array("I", [0]) * size
-    for owner, batch in enumerate(batches):
-        indexes, count = batch.indexes, len(batch.indexes)
-        if isinstance(indexes, range) and indexes.step == 1:
-            owners[indexes.start : indexes.stop] = array("I", [owner]) * count
-            positions[indexes.start : indexes.stop] = array("I", range(count))
-        else:
-            for position, index in enumerate(indexes):
-                owners[index] = owner
-                positions[index] = position
+    for owner, batch in enumerate(in_order):
+        for position, index in enumerate(batch.indexes):
+            owners[index] = owner
+            positions[index] = position
     if nobody in owners:  # a run still going on: some of those taken have no outcome yet
         kept = [index for index, owner in enumerate(owners) if owner != nobody]
         owners = array("I", (owners[index] for index in kept))
         positions = array("I", (positions[index] for index in kept))
-    return _OutcomeView(batches, owners, positions)
+    return _Scattered(in_order, owners, positions)
+
+
+def _first_index(batch: OutcomeBatch) -> int:
+    return batch.indexes[0]
+
+
+def _ascends(batch: OutcomeBatch) -> bool:
+    indexes = batch.indexes
+    return isinstance(indexes, range) or all(map(lt, indexes, indexes[1:]))
+
+
+def _is_ahead_of(batch: OutcomeBatch, other: OutcomeBatch) -> bool:
+    """Whether a batch ends before another begins, if the indexes of each ascend."""
+    return batch.indexes[-1] < other.indexes[0]
 
 
 class BulkReport:
@@ -254,7 +317,7 @@ class BulkReport:
         self._elapsed: Callable[[], float] = float
         self._is_taken = False
         self._batches: list[OutcomeBatch] = []
-        self._view: tuple[int, _OutcomeView] | None = None
+        self._view: tuple[int, _Joined | _Scattered] | None = None
 
     def add(self, batch: OutcomeBatch) -> None:
         """Take in the outcomes of a batch; the run does this."""
@@ -370,7 +433,7 @@ class BulkReport:
         stopped = f"; stopped by {type(self.stopped_by).__name__}" if self.stopped_by else ""
         return f"<BulkReport: {counts or 'empty'}{stopped}>"
 
-    def _outcomes(self) -> _OutcomeView:
+    def _outcomes(self) -> _Joined | _Scattered:
         if self._view is None or self._view[0] != len(self._batches):
             batches = tuple(self._batches)
             self._view = len(batches), _in_input_order(batches)

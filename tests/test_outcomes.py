@@ -5,6 +5,7 @@ import gc
 import pickle
 import tracemalloc
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -342,3 +343,45 @@ def test_a_look_at_everybody_costs_a_few_bytes_each():
     finally:
         tracemalloc.stop()
     assert kept / count < 16
+
+
+def test_outcomes_that_follow_each_other_take_no_memory_each():
+    report = BulkReport()
+    for start in range(0, 1_000_000, 100):
+        indexes = range(start, start + 100)
+        shared = ["01012345678"] * 100
+        report.add(OutcomeBatch(OutcomeState.ACCEPTED, indexes, shared, shared))
+    tracemalloc.start()
+    outcomes = report.outcomes
+    assert outcomes[999_999].index == 999_999
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert used < 1_000_000
+
+
+@given(st.permutations(range(8)), st.data())
+def test_places_are_right_however_batches_lie(order, data):
+    """Batches that follow each other and batches that overlap are read in other ways."""
+    cuts = sorted(data.draw(st.sets(st.integers(0, 40), min_size=8, max_size=8)))
+    pieces = [range(a, b) for a, b in pairwise([0, *cuts, 45])]
+    report = BulkReport()
+    if data.draw(st.booleans()):
+        pieces[2:4] = [[*pieces[2], *pieces[3]][::2], [*pieces[2], *pieces[3]][1::2]]
+    for place in order:
+        indexes = pieces[place]
+        state = [OutcomeState.ACCEPTED, OutcomeState.UNKNOWN][place % 2]
+        people = [str(i) for i in indexes]
+        report.add(OutcomeBatch(state, indexes, people, people))
+    expected = sorted(i for place in order for i in pieces[place])
+    outcomes = report.outcomes
+
+    assert [o.index for o in outcomes] == expected
+    assert [outcomes[i].recipient for i in range(len(outcomes))] == list(map(str, expected))
+    assert [o.index for o in outcomes[::-3]] == expected[::-3]
+    assert [o.index for o in outcomes[-2:]] == expected[-2:]
+    both = [*report.accepted, *report.unknown]
+    assert sorted(o.index for o in both) == expected
+    for outside in (len(expected), -len(expected) - 1):
+        with pytest.raises(IndexError):
+            outcomes[outside]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import attrs
 
@@ -14,6 +15,8 @@ from sens_async.models import ContentType, MessageType, OutcomeState
 from sens_async.outcomes import OutcomeBatch
 
 __all__ = ["Batch", "Envelope"]
+
+T = TypeVar("T")
 
 
 @attrs.frozen(cache_hash=True)
@@ -119,14 +122,14 @@ class Batch:
         """Give a batch of some of these recipients."""
         return Batch(
             self.envelope,
-            [self.indexes[i] for i in positions],
-            [self.recipients[i] for i in positions],
-            [self.numbers[i] for i in positions],
-            None if self.texts is None else [self.texts[i] for i in positions],
-            None if self.titles is None else [self.titles[i] for i in positions],
+            _some(self.indexes, positions),
+            _some(self.recipients, positions),
+            _some(self.numbers, positions),
+            None if self.texts is None else _some(self.texts, positions),
+            None if self.titles is None else _some(self.titles, positions),
             self.default_text,
             self.default_title,
-            None if self.entries is None else [self.entries[i] for i in positions],
+            None if self.entries is None else _some(self.entries, positions),
             self.attempts,
             self.attempted_at,
         )
@@ -162,3 +165,9 @@ def _most_shared(texts: Sequence[str], call: str | None) -> str:
     if len(set(texts)) == len(texts):
         return texts[0] if call is None else call
     return Counter(texts).most_common(1)[0][0]
+
+
+def _some(column: Sequence[T], positions: range | Sequence[int]) -> Sequence[T]:
+    if isinstance(positions, range) and positions.step == 1:
+        return column[positions.start : positions.stop]  # indexes that are a range stay one
+    return [column[i] for i in positions]
