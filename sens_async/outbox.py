@@ -211,11 +211,10 @@ class Outbox:
 
     def _address(self, message: Message, to: str | Recipient) -> Batch:
         chunking = self._chunker.open(message, skip_duplicates=False)
-        fed = chunking.feed([to], 0.0)
+        batch = chunking.alone(to)
         self._warn(chunking)
-        for outcomes in fed.settled:
-            raise with_outcome(outcomes.error or InvalidMessage("refused"), outcomes)
-        (batch,) = fed.batches + chunking.flush()
+        if isinstance(batch, OutcomeBatch):
+            raise with_outcome(batch.error or InvalidMessage("refused"), batch)
         return batch
 
     def _warn(self, chunking: Chunking) -> None:

@@ -128,6 +128,13 @@ class Chunking:
         self._full, self._skipped, self._composer.rejected = [], [], []
         return fed
 
+    def alone(self, item: object) -> Batch | OutcomeBatch:
+        """Give the batch of one recipient who is all there is, or its refusal."""
+        groups = self._composer.compose([item])
+        if not groups:
+            return self._composer.rejected[0]
+        return self._batch(self._envelope(groups[0]), groups[0].rows)
+
     def flush(self) -> list[Batch]:
         """Give what is left as batches that may not be full: the source has ended."""
         return self._take(lambda _: True)

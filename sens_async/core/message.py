@@ -89,6 +89,7 @@ class Message:
         reservation: When to send, or None for now.
         pictures: How many there are.
         rules: How texts are treated.
+        longest: The most bytes a text may take, whatever type is chosen for it.
     """
 
     content: Template | None
@@ -103,6 +104,7 @@ class Message:
     reservation: Reservation | None
     pictures: int
     rules: Rules
+    longest: int
 
     @classmethod
     def compile(
@@ -132,21 +134,36 @@ class Message:
         )
         kind = _member(MessageType, type, "type") if type is not None else None
         _check_combination(kind, head is not None, pictures, _country(country_code))
+        kind_of_content = _member(ContentType, content_type, "content_type")
+        longest = _longest(kind, country_code)
+        title = text = None
+        text_bytes = 0
+        if head is not None and head.is_literal:
+            title, _ = rules.fit(head.literal, SUBJECT_LIMIT, "subject")
+        if body is not None and body.is_literal:
+            text, text_bytes = rules.fit(body.literal, longest, "content")
+            if not text.strip():
+                raise InvalidMessage("content is empty")
         message = cls(
             content=body,
             subject=head,
-            text=None,
-            text_bytes=0,
-            title=None,
+            text=text,
+            text_bytes=text_bytes,
+            title=title,
             type=kind,
-            content_type=_member(ContentType, content_type, "content_type"),
+            content_type=kind_of_content,
             country_code=country_code,
             sender=normalize_sender(sender),
             reservation=reservation,
             pictures=pictures,
             rules=rules,
+            longest=longest,
         )
-        return message._with_literals()
+        if text is not None and (head is None or title is not None):
+            error = message.ad_label_error(title, text)
+            if error is not None:
+                raise error
+        return message
 
     def type_of(self, size_bytes: int, *, has_subject: bool) -> MessageType:
         """Give the type for a text of this size; a type the caller gave stands as it is."""
@@ -155,13 +172,6 @@ class Message:
         if self.country_code != KOREA:
             return MessageType.SMS
         return choose_type(size_bytes, has_subject, self.pictures > 0)
-
-    @property
-    def longest(self) -> int:
-        """The most bytes a text of this message may take, whatever type is chosen for it."""
-        if self.type is not None:
-            return limit_of(self.type)
-        return limit_of(MessageType.SMS if self.country_code != KOREA else MessageType.LMS)
 
     def check_time(self, now: float) -> None:
         """Refuse to go out at the wrong time; asked again for each request.
@@ -191,21 +201,11 @@ class Message:
             return None
         return AdRuleViolated("an advertisement's subject or content must begin with '(광고)'")
 
-    def _with_literals(self) -> "Message":
-        """Check and fit what is the same for everybody: now, not once for each recipient."""
-        title = text = None
-        text_bytes = 0
-        if self.subject is not None and self.subject.is_literal:
-            title, _ = self.rules.fit(self.subject.literal, SUBJECT_LIMIT, "subject")
-        if self.content is not None and self.content.is_literal:
-            text, text_bytes = self.rules.fit(self.content.literal, self.longest, "content")
-            if not text.strip():
-                raise InvalidMessage("content is empty")
-            if self.subject is None or title is not None:
-                error = self.ad_label_error(title, text)
-                if error is not None:
-                    raise error
-        return attrs.evolve(self, text=text, text_bytes=text_bytes, title=title)
+
+def _longest(kind: MessageType | None, country_code: str) -> int:
+    if kind is not None:
+        return limit_of(kind)
+    return limit_of(MessageType.SMS if country_code != KOREA else MessageType.LMS)
 
 
 def _template(text: str | None, field: str) -> Template | None:

@@ -54,6 +54,8 @@ class Template:
         Raises:
             InvalidTemplate: A brace has no partner or encloses no name.
         """
+        if "{" not in text and "}" not in text:
+            return cls((text,), ())
         literals, names = [""], []
         end = 0
         for match in _find_braces(text):
