@@ -32,7 +32,7 @@ class Exchange(NamedTuple):
     retry_after: float | None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Gateway:
     """Everything one attempt needs: where to, signed by whom, over what, at what time."""
 

@@ -42,7 +42,7 @@ def _pictures(images: Sequence[Image]) -> tuple[Image, ...]:
     return tuple(given)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Call:
     """What `send`, `send_many` and `send_stream` have in common; see `SensSession.send`."""
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, NamedTuple, NoReturn, TypeVar
 
 import attrs
 from yarl import URL
@@ -206,8 +206,7 @@ class Settings:
         return (self.base_url or PUBLIC_URL).rstrip("/")
 
 
-@attrs.frozen(kw_only=True)
-class Environment:
+class Environment(NamedTuple):
     """What a session takes from environment variables.
 
     Attributes:

@@ -84,7 +84,7 @@ class Flight:
         self._handover = None
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Verdict:
     """What is finally known of a batch, as far as it can be found out without splitting it.
 

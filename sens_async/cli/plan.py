@@ -95,7 +95,7 @@ class _Planner:
         plan = self.plan
         for batch in batches:
             kind = batch.envelope.type
-            texts = [batch.default_text or ""] if batch.texts is None else batch.texts
+            texts = batch.final_texts
             sizes = encode_all(texts, charset=self._charset) or [0]
             plan.types[kind] += len(batch)
             plan.requests[kind] += 1
@@ -104,8 +104,7 @@ class _Planner:
             if plan.sample is None or batch.indexes[0] < self._first:
                 plan.sample, self._first = texts[0], batch.indexes[0]
             if plan.cp949_only is None:
-                titles = batch.titles or [batch.default_title or ""]
-                plan.cp949_only = _cp949_only([*texts, *titles])
+                plan.cp949_only = _cp949_only([*texts, *batch.final_titles])
             self._count_empty(batch)
 
     def refuse(self, settled: OutcomeBatch, chunk: Sequence[Row]) -> None:

@@ -19,7 +19,7 @@ __all__ = ["Batch", "Envelope"]
 T = TypeVar("T")
 
 
-@attrs.frozen(cache_hash=True)
+@attrs.frozen(cache_hash=True, repr=False)
 class Envelope:
     """What all recipients of one request have in common (SENS API: Send messages).
 
@@ -108,15 +108,17 @@ class Batch:
             head, worded(self.numbers, own) if own else addressed(self.numbers), file_ids
         )
 
-    def text_of(self, position: int) -> str:
-        """Give one recipient's text as it goes out."""
+    @property
+    def final_texts(self) -> Sequence[str]:
+        """The texts as they go out: one for each, or a single one if all get the default."""
         if self.entries is not None:
-            return texts_in([self.entries[position]])[0]
-        return (self.default_text or "") if self.texts is None else self.texts[position]
+            return texts_in(self.entries)
+        return [self.default_text or ""] if self.texts is None else self.texts
 
-    def title_of(self, position: int) -> str:
-        """Give one recipient's subject as it goes out, "" for none."""
-        return (self.default_title or "") if self.titles is None else self.titles[position]
+    @property
+    def final_titles(self) -> Sequence[str]:
+        """The subjects as they go out, "" for none: one for each, or a single one for all."""
+        return [self.default_title or ""] if self.titles is None else self.titles
 
     def part(self, positions: range | Sequence[int]) -> "Batch":
         """Give a batch of some of these recipients."""

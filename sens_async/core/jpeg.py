@@ -5,8 +5,7 @@ Sources: ITU-T T.81, annex B; for the orientation of a photograph the EXIF 2.3 s
 
 import re
 from collections.abc import Iterator
-
-import attrs
+from typing import NamedTuple
 
 from sens_async.errors import InvalidAttachment
 
@@ -38,8 +37,7 @@ _KNOWN_BEGINNINGS = {
 }
 
 
-@attrs.frozen
-class JpegInfo:
+class JpegInfo(NamedTuple):
     """What the markers of a JPEG say.
 
     Attributes:

@@ -1,6 +1,6 @@
 """What one call says, checked and compiled once, before anybody is sent to."""
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import attrs
 
@@ -36,8 +36,7 @@ KOREA = "82"
 """The country code whose numbers take LMS and MMS (SENS guide: SMS message)."""
 
 
-@attrs.frozen(kw_only=True)
-class Rules:
+class Rules(NamedTuple):
     """What a session does with texts; see `Settings` for each."""
 
     charset: Charset = Charset.CP949
@@ -72,7 +71,7 @@ class Rules:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Message:
     """What one call says, ready to be addressed.
 

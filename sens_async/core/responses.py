@@ -12,7 +12,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-import attrs
 import orjson
 
 from sens_async.core.phone import mask
@@ -84,8 +83,7 @@ class Response(NamedTuple):
     location: str | None = None
 
 
-@attrs.frozen
-class _ErrorBody:
+class _ErrorBody(NamedTuple):
     code: str | None
     message: str
 

@@ -72,30 +72,28 @@ class RetryPolicy:
                 raise ConfigError(f"{name} must be 0 or more seconds, got {value!r}")
 
 
-@attrs.define(kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What one signed exchange brought.
 
     Attributes:
         error: What it failed with, or None if SENS accepted.
+        signed_at: Its signature time, seconds since the epoch.
         request_id: The accepted request, or None.
         requested_at: The service's time of acceptance, or None if it gave none readable.
-        signed_at: Its signature time, seconds since the epoch.
         is_worth_signing_again: Whether the clock correction known now makes a new signature
             differ from this attempt's.
         retry_after: Seconds the answer asks to wait, or None.
     """
 
     error: SensError | None
+    signed_at: float
     request_id: str | None = None
     requested_at: datetime | None = None
-    signed_at: float
     is_worth_signing_again: bool = False
     retry_after: float | None = None
 
 
-@attrs.frozen(kw_only=True)
-class History:
+class History(NamedTuple):
     """What came before, as far as it bears on the decision.
 
     Attributes:

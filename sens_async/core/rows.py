@@ -10,7 +10,7 @@ from sens_async.core.message import Message
 __all__ = ["Rows"]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Rows:
     """Recipients that have passed every check so far.
 

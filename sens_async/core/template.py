@@ -7,9 +7,7 @@ the field called `a.b`, so that a template from outside can reach nothing but th
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, cast
-
-import attrs
+from typing import Final, NamedTuple, cast
 
 from sens_async.errors import InvalidMessage, InvalidTemplate, MissingField
 
@@ -30,8 +28,7 @@ _WRITTEN_BY_STR: Final = frozenset({str, int, date, datetime})
 _NAMES_SHOWN: Final = 10
 
 
-@attrs.frozen
-class Template:
+class Template(NamedTuple):
     """A parsed text.
 
     Attributes:

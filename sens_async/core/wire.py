@@ -5,6 +5,7 @@ type are refused, not coerced: a `requestId` of null must not become the id "Non
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import attrs
@@ -64,7 +65,9 @@ def _lenient_time(value: Any, _: object) -> datetime | None:
         return None
 
 
-def _make_converter() -> Converter:
+@cache
+def _converter() -> Converter:
+    """Make the converter when the first answer comes: it costs a tenth of importing the library."""
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(datetime, _time)
@@ -79,9 +82,6 @@ def _make_converter() -> Converter:
     return converter
 
 
-_CONVERTER = _make_converter()
-
-
 def read(body: bytes, kind: type[T]) -> T:
     """Read a JSON body into a value.
 
@@ -89,7 +89,7 @@ def read(body: bytes, kind: type[T]) -> T:
         ValueError: It is not JSON, or not of that shape.
     """
     try:
-        return _CONVERTER.structure(orjson.loads(body), kind)
+        return _converter().structure(orjson.loads(body), kind)
     except (KeyError, TypeError, AttributeError, RecursionError) as cause:
         why = "nested too deep" if isinstance(cause, RecursionError) else repr(cause)
         raise ValueError(f"not a {kind.__name__}: {why}") from cause
