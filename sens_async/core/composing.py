@@ -7,7 +7,7 @@ by recipient, to name the culprits; the others go on together.
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import attrs
 
@@ -111,14 +111,18 @@ class Composer:
 
     def _fill(self, entries: EntryTemplate, items: Sequence[object]) -> list[Group] | None:
         """Compose a chunk in which everything is as it mostly is; None if something is not."""
-        people = [one for one in items if type(one) is Recipient]
-        given = [one.to for one in people if one.content is None is one.subject]
+        given = [
+            one.to
+            for one in items
+            if type(one) is Recipient
+            and one.content is None is one.subject
+            and type(one.to) is str
+            and type(one.fields) is dict
+        ]
         if len(given) < len(items):
             return None
-        fields = [one.fields for one in people]
-        if set(map(type, fields)) != {dict}:
-            return None
-        numbers = normalize_all(given) if set(map(type, given)) == {str} else None
+        fields = [one.fields for one in cast("Sequence[Recipient]", items)]
+        numbers = normalize_all(given)
         filled = entries.fill(numbers, fields) if numbers is not None else None
         if numbers is None or filled is None:
             return None
