@@ -1,158 +1,127 @@
-"""How close does a run come to bare aiohttp, in recipients per second of CPU and of time?
+"""How close does a run come to bare aiohttp, and how far from what people write without it?
 
-Bare aiohttp posts the very bytes that the library would, already built, with as many requests in
-flight: nothing on aiohttp can be faster. Variants take turns in shuffled rounds; ratios are taken
-within a round, and their medians are printed.
+Bare aiohttp posts the very bytes that the library makes, already made, with as many requests in
+flight: nothing on aiohttp can be faster. Without latency the CPU decides, with latency the
+requests in flight do.
 """
 
-import argparse
 import asyncio
-import gc
-import json
-import random
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Awaitable, Callable
 
-import aiohttp
+import attrs
 
-from sens_async import Credentials, Recipient, SensSession, Settings
-from sens_async.core.chunking import Chunker
-from sens_async.core.message import Message, Rules
+from benchmarks.bench import Bench
+from benchmarks.contest import Contest, contest
+from benchmarks.goals import Goal, at_least
+from benchmarks.library import IN_FLIGHT, PER_REQUEST
+from benchmarks.lineup import Entrant, Load
+from benchmarks.messages import Stock
+from benchmarks.meter import per_cpu_second, per_second
 
-SHARED = "안녕하세요. 주문하신 상품이 오늘 도착할 예정입니다."
-TEMPLATE = "{name}님, 주문 {order} 상품이 {day} 도착할 예정입니다. 감사합니다."
-IN_FLIGHT = 32
+__all__ = ["BulkResult", "run"]
 
-Variant = Callable[[], Awaitable[int]]
+TEXTS = (Entrant.BARE, Entrant.MANY, Entrant.BARE_PERSONAL, Entrant.MANY_PERSONAL)
+STREAMS = (Entrant.STREAM, Entrant.STREAM_PERSONAL)
+RIVALS = (Entrant.HTTPX, Entrant.THREADS, Entrant.GATHER, Entrant.SERIAL)
+PAIR = (Entrant.BARE, Entrant.MANY)
 
+WITHOUT_LATENCY = {1: TEXTS, 8: TEXTS, IN_FLIGHT: (*TEXTS, *STREAMS, *RIVALS), 64: TEXTS}
+"""Who takes part, by requests in flight."""
 
-def people(count: int) -> tuple[list[str], list[Recipient]]:
-    """Give the same recipients twice: as numbers, and with three fields each."""
-    numbers = [f"010{n:08}" for n in range(count)]
-    named = [
-        Recipient(number, fields={"name": "홍길동", "order": f"A-{n:06}", "day": "내일"})
-        for n, number in enumerate(numbers)
-    ]
-    return numbers, named
+WITH_LATENCY: dict[int, dict[int, tuple[Entrant, ...]]] = {
+    20: {1: PAIR, 8: PAIR, IN_FLIGHT: (*PAIR, Entrant.STREAM, *RIVALS), 64: PAIR, 128: PAIR},
+    50: {1: PAIR, 8: PAIR, IN_FLIGHT: PAIR, 64: PAIR},
+}
+"""The same, by latency in milliseconds."""
 
-
-def bodies(recipients: list, content: str) -> list[bytes]:
-    """Give the requests that the library would make."""
-    message = Message.compile(content, sender="0200000000", rules=Rules())
-    chunking = Chunker(Rules()).open(message)
-    batches = [
-        batch
-        for start in range(0, len(recipients), 100)
-        for batch in chunking.feed(recipients[start : start + 100], 0.0).batches
-    ]
-    return [batch.body() for batch in batches + chunking.flush()]
+SHORTER = {(20, 1), (50, 1), (50, 8), (50, 64)}
+"""Cells of the curve that no goal is about; a third of the round trips will do."""
 
 
-async def bare(client: aiohttp.ClientSession, url: str, requests: list[bytes]) -> int:
-    """Post ready-made bodies with workers on a shared iterator."""
-    source = iter(requests)
+@attrs.frozen
+class BulkResult:
+    """All cells.
 
-    async def work() -> None:
-        for body in source:
-            async with client.post(url, data=body) as answer:
-                await answer.read()
+    Attributes:
+        contests: A cell each.
+    """
 
-    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
-    return len(requests) * 100
+    contests: list[Contest]
 
-
-async def many(sens: SensSession, recipients: list, content: str) -> int:
-    """Send with `send_many` and look at the counts."""
-    report = await sens.send_many(recipients, content)
-    assert report.counts == {"ACCEPTED": len(recipients)}, report
-    return len(recipients)
-
-
-async def stream(sens: SensSession, recipients: list, content: str) -> int:
-    """Send with `send_stream`, a batch of outcomes at a time."""
-    count = 0
-    async with sens.send_stream(recipients, content) as outcomes:
-        async for batch in outcomes.batches():
-            count += len(batch)
-    assert count == len(recipients)
-    return count
-
-
-async def measure(url: str, count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Give (recipients per CPU second, recipients per second) of each variant and round."""
-    numbers, named = people(count)
-    shared, personal = bodies(numbers, SHARED), bodies(named, TEMPLATE)
-    path = f"{url}/sms/v2/services/benchmark/messages"
-    settings = Settings(base_url=url, rate_limit=None, max_in_flight=IN_FLIGHT)
-    keys = Credentials("BENCHMARK", "benchmark")
-    results: dict[str, list[tuple[float, float]]] = {}
-    async with (
-        aiohttp.ClientSession() as client,
-        SensSession(keys, service_id="benchmark", sender="0200000000", settings=settings) as sens,
-    ):
-        variants: dict[str, Variant] = {
-            "bare shared": lambda: bare(client, path, shared),
-            "bare personal": lambda: bare(client, path, personal),
-            "send_many shared": lambda: many(sens, numbers, SHARED),
-            "send_many personal": lambda: many(sens, named, TEMPLATE),
-            "send_stream shared": lambda: stream(sens, numbers, SHARED),
-            "send_stream personal": lambda: stream(sens, named, TEMPLATE),
-        }
-        order = list(variants)
-        for turn in range(rounds + 1):
-            random.shuffle(order)
-            for name in order:
-                gc.collect()
-                cpu, wall = time.process_time(), time.perf_counter()
-                done = await variants[name]()
-                cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-                if turn:  # the first round warms up
-                    results.setdefault(name, []).append((done / cpu, done / wall))
-    return results
-
-
-def show(results: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str, float]]:
-    """Print a row a variant: medians, and the median of the ratios within each round."""
-    table = {}
-    print(f"{'variant':22} {'per CPU s':>12} {'ratio':>6} {'per s':>12} {'ratio':>6}")
-    for name, rows in results.items():
-        base = results["bare personal" if "personal" in name else "bare shared"]
-        pairs = list(zip(rows, base, strict=True))
-        row = {
-            "per_cpu_second": statistics.median(cpu for cpu, _ in rows),
-            "cpu_ratio": statistics.median(a[0] / b[0] for a, b in pairs),
-            "per_second": statistics.median(wall for _, wall in rows),
-            "wall_ratio": statistics.median(a[1] / b[1] for a, b in pairs),
-        }
-        table[name] = row
-        print(
-            f"{name:22} {row['per_cpu_second']:>12,.0f} {row['cpu_ratio']:>6.2f} "
-            f"{row['per_second']:>12,.0f} {row['wall_ratio']:>6.2f}"
+    def at(self, latency_ms: int, in_flight: int) -> Contest:
+        """Give one cell."""
+        return next(
+            cell
+            for cell in self.contests
+            if (cell.latency_ms, cell.in_flight) == (latency_ms, in_flight)
         )
-    return table
+
+    def goals(self) -> list[Goal]:
+        """Compare with what is wanted; at 32 in flight where nothing else is said."""
+        busy, near, far = self.at(0, IN_FLIGHT), self.at(20, IN_FLIGHT), self.at(50, IN_FLIGHT)
+        wide = self.at(20, 128)
+        goals = [
+            at_least(
+                f"{ours}, per CPU second / bare aiohttp",
+                busy.ratio(ours, theirs, per_cpu_second),
+                *wanted,
+            )
+            for ours, theirs, wanted in (
+                (Entrant.MANY, Entrant.BARE, (0.75, 0.60)),
+                (Entrant.MANY_PERSONAL, Entrant.BARE_PERSONAL, (0.55, 0.38)),
+                (Entrant.STREAM, Entrant.BARE, (0.75, 0.60)),
+                (Entrant.STREAM_PERSONAL, Entrant.BARE_PERSONAL, (0.55, 0.38)),
+            )
+        ]
+        goals += [
+            at_least(
+                f"send_many, per second / {theirs}{where}",
+                cell.ratio(Entrant.MANY, theirs, per_second),
+                *wanted,
+                "x",
+            )
+            for cell, theirs, where, wanted in (
+                (busy, Entrant.GATHER, "", (100, 80)),
+                (busy, Entrant.SERIAL, "", (700, 500)),
+                (near, Entrant.SERIAL, ", 20 ms", (3_000, 2_800)),
+            )
+        ]
+        goals += [
+            at_least(
+                f"send_many, per second / bare aiohttp, {cell.latency_ms} ms x {cell.in_flight}",
+                cell.ratio(Entrant.MANY, Entrant.BARE, per_second),
+                *wanted,
+            )
+            for cell, wanted in ((far, (0.97, 0.95)), (near, (0.92, 0.88)), (wide, (0.80, 0.70)))
+        ]
+        return goals
 
 
-def main() -> None:
-    """Run against a stub in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recipients", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON, too")
-    options = parser.parse_args()
-    command = [sys.executable, "-m", "benchmarks.stub"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stub:
-        try:
-            assert stub.stdout is not None
-            url = f"http://127.0.0.1:{stub.stdout.readline().strip()}"
-            table = show(asyncio.run(measure(url, options.recipients, options.rounds)))
-        finally:
-            stub.terminate()
-    if options.json:
-        print(json.dumps(table))
+def run(bench: Bench) -> BulkResult:
+    """Measure every cell."""
+    return BulkResult(asyncio.run(_contests(bench)))
 
 
-if __name__ == "__main__":
-    main()
+async def _contests(bench: Bench) -> list[Contest]:
+    scale = bench.scale
+    widest = max(in_flight for cells in WITH_LATENCY.values() for in_flight in cells)
+    stock = await Stock.made(
+        shared=max(scale.recipients, widest * scale.trips * PER_REQUEST),
+        personal=scale.recipients,
+    )
+    load = Load(stock.first(scale.recipients))
+    contests = [
+        await contest(bench, 0, in_flight, entrants, load, seconds=scale.cell_seconds)
+        for in_flight, entrants in WITHOUT_LATENCY.items()
+    ]
+    for latency_ms, cells in WITH_LATENCY.items():
+        for in_flight, entrants in cells.items():
+            trips = scale.trips
+            if (latency_ms, in_flight) in SHORTER:
+                trips = max(1, trips // 3)
+            load = Load(
+                stock.first(trips * in_flight * PER_REQUEST),
+                gathered=trips * in_flight,
+                serial=max(2, trips // 3),
+            )
+            contests.append(await contest(bench, latency_ms, in_flight, entrants, load))
+    return contests

@@ -130,6 +130,8 @@ class Composer:
         self.taken += len(items)
         self.cp949_only_seen |= filled.cp949_only
         rows = Rows(indexes, items, numbers, entries=filled.entries)
+        if len(filled.sizes) == 1:
+            return [Group(*self._kind(filled.sizes[0], bool(self._message.title)), rows)]
         return self._by_type(rows, filled.sizes)
 
     def _read(self, items: Sequence[object], kinds: set[type]) -> Rows:

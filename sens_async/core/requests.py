@@ -115,8 +115,8 @@ def send_body(head: bytes, messages: bytes, file_ids: Sequence[str] = ()) -> byt
     """Put a request to send together.
 
     Args:
-        head: From `send_head`.
-        messages: A JSON array, from `addressed` or `worded`.
+        head: From `send_head` or `entered`.
+        messages: A JSON array, from `addressed`, `worded` or `entered`.
         file_ids: Uploaded pictures, in the order in which they are to be shown.
     """
     files = b""
