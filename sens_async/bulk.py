@@ -195,8 +195,7 @@ class Run:
         """Wait for room and for a batch where a stop finds this worker, as it finds the others."""
         if self.stopped_by is not None:
             return await self._intake.next()
-        task: asyncio.Task[None] | None = asyncio.current_task()
-        assert task is not None
+        task = _this_worker()
         self._flights[task] = Flight()
         try:
             if self._room is not None:
@@ -214,9 +213,7 @@ class Run:
 
     def _called_back(self) -> None:
         """Take note that this worker was cancelled: it goes on, to settle what is left."""
-        task = asyncio.current_task()
-        assert task is not None
-        task.uncancel()
+        _this_worker().uncancel()
         if self.stopped_by is None:
             self.stop(RunStopped("the run was cancelled"), keep_taking=False)
 
@@ -253,8 +250,7 @@ class Run:
             batch: Whom to send what.
             keeps_rejection: Whether a `REJECT` is left to the caller to settle, too.
         """
-        task: asyncio.Task[None] | None = asyncio.current_task()
-        assert task is not None
+        task = _this_worker()
         flight = self._flights[task] = Flight()
         is_probe = False
         try:
@@ -388,6 +384,12 @@ class Run:
         if verdict.must_split:
             await self._split(part, one_is_refused=verdict.step is Step.FIND_CULPRIT)
         return verdict.step is Step.ACCEPT
+
+
+def _this_worker() -> asyncio.Task[None]:
+    task: asyncio.Task[None] | None = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _kind(verdict: Verdict) -> tuple[int, str | None]:

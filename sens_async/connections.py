@@ -5,7 +5,6 @@ redirects, proxies, middlewares, a body that is a stream. None of that is used h
 twice what the exchange itself does. Connections, TLS and the parser stay aiohttp's.
 """
 
-from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, NamedTuple
@@ -80,7 +79,7 @@ async def exchange(
         protocol = connection.protocol
         assert protocol is not None
         protocol.set_response_params(read_until_eof=True)
-        writer = _HeadFirst(protocol, peer.loop, head)
+        writer = _HeadFirst(protocol, head)
         if body is None:
             await writer.write(b"")
         else:
@@ -131,8 +130,9 @@ class _HeadFirst(StreamWriter):
     It does not wait until a long body has left: that would only delay looking for an early answer.
     """
 
-    def __init__(self, protocol: BaseProtocol, loop: AbstractEventLoop, head: bytes) -> None:
-        super().__init__(protocol, loop)
+    def __init__(self, protocol: BaseProtocol, head: bytes) -> None:
+        # Nothing but `transport` and `write` is ever used of it.
+        self._protocol = protocol
         self._head = head
 
     async def write(

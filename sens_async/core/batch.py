@@ -36,8 +36,9 @@ class Envelope:
     reservation: Reservation | None
     has_subject: bool
     has_files: bool
-    wire: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
+    wire: dict[str, str] = attrs.field(init=False, eq=False)
     """The envelope's own fields under their wire names."""
+    _heads: dict[tuple[str, str | None], bytes] = attrs.field(init=False, eq=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         wire = {
@@ -50,6 +51,14 @@ class Envelope:
             wire["reserveTime"] = self.reservation.time
             wire["reserveTimeZone"] = self.reservation.zone
         object.__setattr__(self, "wire", wire)
+
+    def head(self, text: str, title: str | None) -> bytes:
+        """Encode what all recipients share, and remember it for the next request."""
+        head = self._heads.get((text, title))
+        if head is None:
+            self._heads.clear()
+            head = self._heads[text, title] = send_head(self.wire, text, title)
+        return head
 
 
 @attrs.define(eq=False, repr=False)
@@ -95,8 +104,11 @@ class Batch:
             return send_body(
                 *entered(self.envelope.wire, self.entries, self.default_title), file_ids
             )
-        own: dict[str, tuple[Sequence[str], str]] = {}
         text, title = self.default_text, self.default_title
+        if self.texts is None and self.titles is None:
+            head = self.envelope.head(text or "", title)
+            return send_body(head, addressed(self.numbers), file_ids)
+        own: dict[str, tuple[Sequence[str], str]] = {}
         if self.texts is not None:
             text = _most_shared(self.texts, text)
             own["content"] = self.texts, text
@@ -104,9 +116,7 @@ class Batch:
             title = _most_shared(self.titles, title)
             own["subject"] = self.titles, title
         head = send_head(self.envelope.wire, text or "", title)
-        return send_body(
-            head, worded(self.numbers, own) if own else addressed(self.numbers), file_ids
-        )
+        return send_body(head, worded(self.numbers, own), file_ids)
 
     @property
     def final_texts(self) -> Sequence[str]:

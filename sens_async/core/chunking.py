@@ -1,6 +1,6 @@
 """Split any list of recipients into batches: at most 100, one envelope, no number twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -158,10 +158,11 @@ class Chunking:
             return rows, _are_unique(rows.numbers)
         keys, tell_numbers = self._keys(rows)
         fresh = set(keys)
-        if len(fresh) == len(keys) and self._seen.isdisjoint(fresh):
+        if len(fresh) == len(rows) and self._seen.isdisjoint(fresh):
             self._seen |= fresh
             return rows, tell_numbers or _are_unique(rows.numbers)
         kept: list[int] = []
+        keys, _ = self._keys(rows)  # once more: they may come as an iterator
         for row, key in enumerate(keys):
             if key in self._seen:
                 self._skip(rows.keep([row]), group.type)
@@ -179,7 +180,7 @@ class Chunking:
             )
         )
 
-    def _keys(self, rows: Rows) -> tuple[list[int], bool]:
+    def _keys(self, rows: Rows) -> tuple[Iterable[int], bool]:
         """Give what tells one message to one person from another.
 
         Where texts differ the key is a hash of 64 bits: in a run of a million recipients the
@@ -189,7 +190,7 @@ class Chunking:
             One key for each, and whether keys differ exactly as the numbers do.
         """
         if rows.entries is not None:
-            return list(map(hash, rows.entries)), False
+            return map(hash, rows.entries), False
         if not rows.has_texts and rows.titles is None:
             return _as_integers(rows.numbers), True
         message = self._message
