@@ -88,15 +88,23 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session
+def endurance(session: nox.Session) -> None:
+    """Runs of a million recipients with faults, against the emulator; takes minutes."""
+    session.install(*group("tests"), f".[{EXTRAS}]")
+    session.env["SENS_ENDURANCE"] = "1000000"
+    run_tests(session, only="tests/integration/test_endurance.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Benchmarks against their goals; see `benchmarks/`."""
     session.install(*group("bench"), f".[{EXTRAS}]")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
-def run_tests(session: nox.Session, *runner: str) -> None:
+def run_tests(session: nox.Session, *runner: str, only: str = "") -> None:
     """Run pytest so that it imports the installed package, not the checkout."""
-    command = [*runner, "pytest"] if runner else ["pytest"]
+    command = [*runner, "pytest", *([only] if only else [])]
     session.run(*command, *session.posargs, env={"PYTHONSAFEPATH": "1", **passed_on()})
 
 
