@@ -39,6 +39,30 @@ _STATES = {
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
+class _End:
+    """Why a run ended early, if it did, and what becomes of those whose turn comes after that.
+
+    The source's reader needs this and may outlast the run. Were it given the run itself, the two
+    would keep each other, and a million outcomes with them, until the garbage is collected.
+
+    Attributes:
+        stopped_by: Why, or None.
+        sink: Takes their outcomes.
+    """
+
+    __slots__ = ("sink", "stopped_by")
+
+    def __init__(self, sink: Callable[[OutcomeBatch], None]) -> None:
+        self.stopped_by: SensError | None = None
+        self.sink = sink
+
+    def refuse(self, batch: Batch) -> None:
+        """Settle a batch whose turn comes when the run has stopped."""
+        error = RunStopped(f"not sent: {self.stopped_by or 'the run had ended'}")
+        error.__cause__ = self.stopped_by
+        self.sink(batch.settled(OutcomeState.NOT_SENT, error=error))
+
+
 class Run:
     """One `send_many` or `send_stream` on its way, or a request that several `send`s share.
 
@@ -59,7 +83,6 @@ class Run:
     Attributes:
         files: As given.
         chunking: As given.
-        stopped_by: Why the run ended early, or None.
         failure: An exception that is not ours to turn into outcomes: the source's, or a bug.
     """
 
@@ -79,8 +102,8 @@ class Run:
         spawn_reader: Spawn,
         first: Sequence[Batch] = (),
     ) -> None:
-        self.stopped_by: SensError | None = None
         self.failure: BaseException | None = None
+        self._end = _End(sink)
         self._dispatcher = dispatcher
         self._message = message
         self.chunking = chunking
@@ -94,7 +117,7 @@ class Run:
             source,
             chunking,
             settle=sink,
-            refuse=self._refuse,
+            refuse=self._end.refuse,
             clock=dispatcher.gateway.clock,
             spawn=spawn_reader,
             first=first,
@@ -104,6 +127,11 @@ class Run:
         self._proving: dict[Envelope, Proving] = {}
         self._hunts: dict[tuple[Envelope, int, str | None], asyncio.Lock] = {}
         self._outage = Outage(dispatcher.gateway.clock, dispatcher.policy.outage_pause)
+
+    @property
+    def stopped_by(self) -> SensError | None:
+        """Why the run ended early, or None."""
+        return self._end.stopped_by
 
     @property
     def has_async_source(self) -> bool:
@@ -128,6 +156,9 @@ class Run:
         if timer is not None:
             timer.cancel()
         self.failure = self.failure or self._intake.error
+        if self._intake.forget():
+            self._sink = self._end.sink = _drop
+            self._room = None
 
     def stop(self, error: SensError, *, keep_taking: bool = True) -> None:
         """End the run: what is on the wire finishes, the rest is not sent.
@@ -137,7 +168,7 @@ class Run:
             keep_taking: Whether a run that takes all goes on reading its source.
         """
         if self.stopped_by is None:
-            self.stopped_by = error
+            self._end.stopped_by = error
         if not (keep_taking and self._takes_all):
             self._intake.close()
         for task, flight in self._flights.items():
@@ -171,7 +202,7 @@ class Run:
         await self._yield()  # an eager task would hire and read before it is known
         while (batch := await self._next()) is not None:
             if self.stopped_by is not None:
-                self._refuse(batch)
+                self._end.refuse(batch)
                 await self._yield()
                 continue
             if len(self._workers) < self._dispatcher.queue.max_in_flight:
@@ -233,7 +264,7 @@ class Run:
             must_leave = not proving.is_proven and await proving.enter()
         except asyncio.CancelledError:
             self._called_back()
-            self._refuse(batch)
+            self._end.refuse(batch)
             return
         try:
             verdict = await self._attempt(batch)
@@ -303,17 +334,11 @@ class Run:
     def _settle_interrupted(self, batch: Batch, flight: Flight) -> None:
         """Settle a batch whose dispatch was cut short or never begun."""
         if flight.withdraw():
-            self._refuse(batch)
+            self._end.refuse(batch)
             return
         error = RunStopped("the run was abandoned before the answer came", may_have_been_sent=True)
         error.__cause__ = self.stopped_by
         self._sink(batch.settled(OutcomeState.UNKNOWN, error=error))
-
-    def _refuse(self, batch: Batch) -> None:
-        """Settle a batch whose turn comes when the run has stopped."""
-        error = RunStopped(f"not sent: {self.stopped_by or 'the run had ended'}")
-        error.__cause__ = self.stopped_by
-        self._sink(batch.settled(OutcomeState.NOT_SENT, error=error))
 
     # -- refusals
 
@@ -327,7 +352,7 @@ class Run:
             await lock.acquire()
         except asyncio.CancelledError:
             self._called_back()
-            self._refuse(batch)
+            self._end.refuse(batch)
             return
         try:
             if len(batch) >= 3 and not self._proving[batch.envelope].is_proven:
@@ -384,6 +409,10 @@ class Run:
         if verdict.must_split:
             await self._split(part, one_is_refused=verdict.step is Step.FIND_CULPRIT)
         return verdict.step is Step.ACCEPT
+
+
+def _drop(_: OutcomeBatch) -> None:
+    """Stand in for the sink of a run that is over: whoever owns it may hold the run."""
 
 
 def _this_worker() -> asyncio.Task[None]:

@@ -58,6 +58,10 @@ def check_source(recipients: object) -> None:
         )
 
 
+def _nothing_to_settle(_: OutcomeBatch) -> None:
+    """Stand in for whoever took outcomes, when there can be no more."""
+
+
 class Intake:
     """Gives one run's batches, one after the other.
 
@@ -139,6 +143,19 @@ class Intake:
         """Take nothing more from the source; what was taken is still given out."""
         if not self._has_ended:
             self._end()
+
+    def forget(self) -> bool:
+        """Let go of everything, unless a reader may still bring somebody.
+
+        Returns:
+            Whether nobody can come any more.
+        """
+        if self._reader is not None and not self._reader.done():
+            return False
+        self._chunking.forget()
+        self._settle = _nothing_to_settle
+        self._reader = self._timer = None
+        return True
 
     def _pull(self, iterator: Iterator[str | Recipient]) -> None:
         items: list[object] = []

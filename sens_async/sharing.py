@@ -49,7 +49,7 @@ class SharedSend:
     def __init__(self, request: "SharedRequest", batch: Batch, message: Message) -> None:
         self.batch = batch
         self.message = message
-        self._request = request
+        self._request: SharedRequest | None = request
         self._outcomes: asyncio.Future[OutcomeBatch] = asyncio.get_running_loop().create_future()
 
     async def receipt(self, timeout: float | None) -> Receipt:  # noqa: ASYNC109 - see `send`
@@ -64,6 +64,7 @@ class SharedSend:
         if self._leave():
             text = f"certainly not sent: its turn did not come within {timeout:g} s"
             raise self._error(SendTimeout(text), OutcomeState.NOT_SENT)
+        assert self._request is not None
         self.batch.attempts, self.batch.attempted_at = 1, self._request.signed_at
         text = f"no answer within {timeout:g} s; the request is finished in the background"
         raise self._error(RequestTimeout(text, may_have_been_sent=True), OutcomeState.UNKNOWN)
@@ -76,12 +77,13 @@ class SharedSend:
             recipients=self.batch.recipients,
             numbers=self.batch.numbers,
         )
+        self._request = None
         if not self._outcomes.done():
             self._outcomes.set_result(own)
 
     def _leave(self) -> bool:
         """Leave the request, or leave it to be finished and logged; True if it is over."""
-        if self._outcomes.done() or self._request.drop(self):
+        if self._request is None or self._request.drop(self):
             return True
         self._outcomes.add_done_callback(self._log)
         return False

@@ -147,6 +147,10 @@ class Chunking:
         """
         return self._take(lambda request: now >= request.held_since + HOLD)
 
+    def forget(self) -> None:
+        """Let go of what tells duplicates: the run is over."""
+        self._seen = None
+
     def _without_duplicates(self, group: Group) -> tuple[Rows, bool]:
         """Leave out who was given the same before.
 
