@@ -79,6 +79,7 @@ class Run:
         spawn: Begins the run's tasks.
         spawn_reader: Begins the tasks that read an async source, which may outlast the run.
         first: Batches that go before any of the source.
+        is_proven: Whether a refusal is taken to be about recipients without trying three first.
 
     Attributes:
         files: As given.
@@ -101,6 +102,7 @@ class Run:
         spawn: Spawn,
         spawn_reader: Spawn,
         first: Sequence[Batch] = (),
+        is_proven: bool = False,
     ) -> None:
         self.failure: BaseException | None = None
         self._end = _End(sink)
@@ -109,6 +111,7 @@ class Run:
         self.chunking = chunking
         self.files = files
         self._lane = lane
+        self._is_proven = is_proven
         self._takes_all = takes_all
         self._sink = sink
         self._room = room
@@ -137,6 +140,11 @@ class Run:
     def has_async_source(self) -> bool:
         """Whether reading the source to its end may take time of its own."""
         return self._intake.is_async
+
+    def holds(self, batch: Batch) -> bool:
+        """Whether a batch waits for its next attempt: nothing of it is out, and it is whole."""
+        flights = self._flights.values()
+        return any(flight.batch is batch and not flight.is_out for flight in flights)
 
     async def drive(self, deadline: float | None) -> None:
         """Carry the run to its end: every recipient taken has an outcome then.
@@ -260,6 +268,8 @@ class Run:
         proving = self._proving.get(batch.envelope)
         if proving is None:
             proving = self._proving[batch.envelope] = Proving()
+            if self._is_proven:
+                proving.prove()
         try:
             must_leave = not proving.is_proven and await proving.enter()
         except asyncio.CancelledError:
@@ -282,7 +292,7 @@ class Run:
             keeps_rejection: Whether a `REJECT` is left to the caller to settle, too.
         """
         task = _this_worker()
-        flight = self._flights[task] = Flight()
+        flight = self._flights[task] = Flight(batch)
         is_probe = False
         try:
             verdict = _UNSENT

@@ -10,7 +10,6 @@ from types import FunctionType
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
-import aiohttp.client
 from aiohttp import hdrs
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.connector import Connection
@@ -24,6 +23,19 @@ __all__ = ["MAX_ANSWER_BYTES", "Answer", "Connector", "exchange", "is_watched", 
 
 MAX_ANSWER_BYTES = 1 << 20
 """The longest answer that is read; a page of 100 messages is about 100 kB."""
+
+
+_OWN = (
+    aiohttp.ClientSession._request,  # noqa: SLF001 - see `is_watched`
+    aiohttp.ClientSession.request,
+    aiohttp.ClientRequest.send,
+)
+_THEIR_MODULES = {"aiohttp.client", "aiohttp.client_reqrep"}
+_OWN_ARE_AIOHTTPS = all(
+    type(function) is FunctionType and function.__globals__["__name__"] in _THEIR_MODULES
+    for function in _OWN
+)
+"""Whether nothing had taken their place when this was imported."""
 
 
 class Answer(NamedTuple):
@@ -91,7 +103,10 @@ async def exchange(
     except BaseException:
         connection.close()
         raise
-    connection.release()
+    if writer.has_left:
+        connection.release()
+    else:
+        connection.close()
     return Answer(message.code, message.headers, content)
 
 
@@ -116,12 +131,16 @@ async def read(stream: aiohttp.StreamReader, headers: Mapping[str, str]) -> byte
 def is_watched(session: aiohttp.ClientSession) -> bool:
     """Whether requests must go through the session: a mock or a tracer has put itself there.
 
-    Tests replace `ClientSession._request` so that nothing reaches the network, and tracers wrap
-    it or bring trace configs.
+    Tests replace `ClientSession._request` or `request`, or `ClientRequest.send`, so that nothing
+    reaches the network; tracers wrap them or bring trace configs.
     """
-    request: object = type(session)._request  # noqa: SLF001 - it is what they replace
-    is_own = type(request) is FunctionType and request.__globals__ is vars(aiohttp.client)
-    return not is_own or bool(session.trace_configs)
+    kind = type(session)
+    is_own = (
+        kind._request is _OWN[0]  # noqa: SLF001 - it is what they replace
+        and kind.request is _OWN[1]
+        and aiohttp.ClientRequest.send is _OWN[2]
+    )
+    return not (is_own and _OWN_ARE_AIOHTTPS) or bool(session.trace_configs)
 
 
 class _HeadFirst(StreamWriter):
@@ -134,6 +153,11 @@ class _HeadFirst(StreamWriter):
         # Nothing but `transport` and `write` is ever used of it.
         self._protocol = protocol
         self._head = head
+
+    @property
+    def has_left(self) -> bool:
+        """Whether all was taken by the system: an answer may come before the end of a request."""
+        return self.transport is not None and not self.transport.get_write_buffer_size()
 
     async def write(
         self,

@@ -40,19 +40,29 @@ __all__ = ["Dispatcher", "Flight", "Verdict"]
 class Flight:
     """Where a batch is at this moment, for those who may want to call it back.
 
+    Args:
+        batch: Which, once that is known.
+
     Attributes:
+        batch: As given.
         attempts: Requests begun for it.
         signed_at: Signature time of the last, seconds since the epoch, or None.
         is_withdrawn: Whether no further request may be made for it.
     """
 
-    __slots__ = ("_handover", "attempts", "is_withdrawn", "signed_at")
+    __slots__ = ("_handover", "attempts", "batch", "is_withdrawn", "signed_at")
 
-    def __init__(self) -> None:
+    def __init__(self, batch: Batch | None = None) -> None:
+        self.batch = batch
         self.attempts = 0
         self.is_withdrawn = False
         self.signed_at: float | None = None
         self._handover: Handover | None = None
+
+    @property
+    def is_out(self) -> bool:
+        """Whether an attempt has begun and not ended."""
+        return self._handover is not None
 
     def withdraw(self) -> bool:
         """Forbid what has not been handed to a connection yet, now and later.

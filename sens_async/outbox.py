@@ -11,12 +11,12 @@ from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunker, Chunking
 from sens_async.core.message import Message
 from sens_async.dispatch import Dispatcher
-from sens_async.errors import InvalidMessage, SensError, SessionClosed
+from sens_async.errors import InvalidMessage, RunStopped, SessionClosed
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.tasks import Tasks
 from sens_async.intake import Source, check_source
-from sens_async.models import Recipient
+from sens_async.models import OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 from sens_async.sharing import SharedSend, Sharing
 from sens_async.single import Single, with_outcome
@@ -70,7 +70,8 @@ class Outbox:
         message = self._compile(call)
         batch = self._address(message, to)
         files = Files(call.images, self._attachments, message)
-        if self._sharing is not None and message.reservation is None:
+        may_share = message.reservation is None and _is_hashable(call.images)
+        if self._sharing is not None and may_share:
             return self._sharing.join(batch, message, files, call.images)
         single = Single(self._dispatcher, message, batch, files=files, tasks=self._tasks)
         self._singles.add(single)
@@ -147,8 +148,11 @@ class Outbox:
         files: Files,
         batch: Batch,
         sink: Callable[[OutcomeBatch], None],
-    ) -> Callable[[SensError], None]:
-        """Send a batch of several `send`s, as a run of its own; see `Sharing`."""
+    ) -> Run:
+        """Send a batch of several `send`s, as a run of its own; see `Sharing`.
+
+        Nobody in it is given up because others are refused: each would have been sent alone.
+        """
         run = Run(
             self._dispatcher,
             message,
@@ -162,14 +166,17 @@ class Outbox:
             spawn=self._tasks.spawn,
             spawn_reader=self._readers.spawn,
             first=[batch],
+            is_proven=True,
         )
 
         def ended(_: object) -> None:
             if run.failure is not None:
                 logger.error("a shared send failed unexpectedly", exc_info=run.failure)
+                error = RunStopped("an unexpected failure", may_have_been_sent=True)
+                sink(batch.settled(OutcomeState.UNKNOWN, error=error))  # whoever still waits
 
         self._drive(run, None).add_done_callback(ended)
-        return run.stop
+        return run
 
     async def close(
         self,
@@ -225,3 +232,12 @@ class Outbox:
                 "SENS means by EUC-KR is unconfirmed, so look whether they arrive "
                 "(charset='ks_x_1001' refuses them)"
             )
+
+
+def _is_hashable(images: object) -> bool:
+    """Whether pictures can be told from others; what cannot is no picture, and told when read."""
+    try:
+        hash(images)
+    except TypeError:
+        return False
+    return True

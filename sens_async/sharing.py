@@ -1,8 +1,8 @@
 """Several `send`s in one request: whoever asks within a moment goes together.
 
 A request costs the same for one recipient as for a hundred, and so does its turn at the rate
-limit. Each sender waits for its own outcome. Whoever is cancelled or out of time may leave until
-the request is signed; after that it is finished in the background. A request that is refused for
+limit. Each sender waits for its own outcome. Whoever is cancelled or out of time may leave while
+nothing is on the wire; after that it is finished in the background. A request that is refused for
 one of them is split as a run's is, so that the others go.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import attrs
 
+from sens_async.bulk import Run
 from sens_async.clock import Clock
 from sens_async.core.batch import Batch
 from sens_async.core.message import Message
@@ -57,6 +58,8 @@ class SharedSend:
         try:
             await asyncio.wait({self._outcomes}, timeout=timeout)
         except asyncio.CancelledError:
+            if self._outcomes.done():  # and nobody will read it
+                self._log(self._outcomes)
             self._leave()
             raise
         if self._outcomes.done():
@@ -110,7 +113,10 @@ def _of_a_send(stopped: RunStopped) -> SensError:
     if stopped.may_have_been_sent:
         text = "the request was given up before the answer came"
         return ConnectionLost(text, may_have_been_sent=True)
-    return stopped.__cause__ if isinstance(stopped.__cause__, SensError) else stopped
+    cause = stopped.__cause__
+    if isinstance(cause, SensError) and not cause.may_have_been_sent:
+        return cause
+    return stopped  # what stopped it befell somebody else
 
 
 class SharedRequest:
@@ -127,7 +133,7 @@ class SharedRequest:
         self._now = now
         self._sends: list[SharedSend] = []
         self._batch: _SharedBatch | None = None
-        self._stop: Callable[[SensError], None] | None = None
+        self._run: Run | None = None
 
     def __len__(self) -> int:
         return len(self._sends)
@@ -150,18 +156,19 @@ class SharedRequest:
         if self._batch is None:
             self._sends.remove(send)
             return True
-        if self._batch.is_signed:
+        assert self._run is not None
+        if self._batch.is_signed and not self._run.holds(self._batch):
             return False
         self._batch.remove(self._sends.index(send))
-        if not self._batch.indexes and self._stop is not None:
-            self._stop(RunStopped("nobody waits for this request any more"))
+        if not self._batch.indexes:
+            self._run.stop(RunStopped("nobody waits for this request any more"))
         return True
 
     def go(self, begin: "Begin") -> None:
         """Gather no more, and be sent."""
         batches = [send.batch for send in self._sends]
         self._batch = _SharedBatch.joined(batches, self._now)
-        self._stop = begin(self._sends[0].message, self.files, self._batch, self._settle)
+        self._run = begin(self._sends[0].message, self.files, self._batch, self._settle)
 
     def close(self, error: SensError) -> None:
         """Be sent no more."""
@@ -173,10 +180,8 @@ class SharedRequest:
             self._sends[index].settle(outcomes)
 
 
-Begin = Callable[
-    [Message, Files, Batch, Callable[[OutcomeBatch], None]], Callable[[SensError], None]
-]
-"""Begins to send a batch whose outcomes go to the last argument; gives what stops it."""
+Begin = Callable[[Message, Files, Batch, Callable[[OutcomeBatch], None]], Run]
+"""Begins to send a batch whose outcomes go to the last argument."""
 
 
 class Sharing:
@@ -212,11 +217,12 @@ class Sharing:
             request = None
         if request is None:
             request = self._gathering[key] = SharedRequest(key, files, self._clock.time)
-            request.timer = self._tasks.spawn(self._wait(request), "linger")
         send = SharedSend(request, batch, message)
         request.add(send)
         if len(request) == MESSAGES_PER_REQUEST:
             self._go(request)
+        elif request.timer is None:  # last: an eager task may end before it is known
+            request.timer = self._tasks.spawn(self._wait(request), "linger")
         return send
 
     def close(self, error: SessionClosed) -> None:
@@ -228,11 +234,11 @@ class Sharing:
 
     async def _wait(self, request: SharedRequest) -> None:
         await self._clock.sleep(self._seconds)
-        request.timer = None
         self._go(request)
 
     def _go(self, request: SharedRequest) -> None:
-        self._end_timer(request)
+        if request.timer is not asyncio.current_task():
+            self._end_timer(request)
         del self._gathering[request.key]
         if len(request):
             request.go(self._begin)
@@ -247,7 +253,7 @@ class _SharedBatch(Batch):
     """Recipients who may still leave.
 
     Attributes:
-        is_signed: Whether it is too late for that.
+        is_signed: Whether it was signed: then it is too late, unless that attempt was refused.
     """
 
     now: Callable[[], float] = attrs.field(kw_only=True)

@@ -63,6 +63,8 @@ class Single:
         try:
             await asyncio.wait({self.task}, timeout=timeout)
         except asyncio.CancelledError:
+            if self.task.done() and not self.task.cancelled():  # and nobody will read it
+                self._log(self.task)
             await self._call_back()
             raise
         if not self.task.done() and not await self._call_back():

@@ -256,7 +256,7 @@ class AiohttpTransport:
                 f"{method} {_checked(target)} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n"
                 "Accept-Encoding: identity\r\nUser-Agent: sens-async\r\n"
             )
-            if "?" not in target:  # few and used again; queries are many and are not
+            if body:  # what is posted to are few targets; what is read are many
                 self._starts[method, target] = start
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if not lines.count("\r") == lines.count("\n") == len(headers):

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from unittest import mock
 
 import aiohttp
 import pytest
@@ -247,3 +248,39 @@ async def test_a_header_cannot_bring_another(open_transport, way, value):
         with pytest.raises(ValueError, match=r"line break|[Nn]ewline|control"):
             await open_transport(server.url).exchange(SEND, {"x-one": value}, Handover())
         assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aiohttp.ClientSession.request",
+        "aiohttp.ClientSession._request",
+        "aiohttp.ClientRequest.send",
+    ],
+)
+async def test_whatever_is_patched_keeps_messages_off_the_network(name, open_transport):
+    async with RawServer(accept) as server:
+        transport = open_transport(server.url)
+        await transport.exchange(SEND, {}, Handover())
+        with (
+            mock.patch(name, side_effect=aiohttp.ClientPayloadError("mocked")),
+            pytest.raises(ConnectionLost),
+        ):
+            await transport.exchange(SEND, {}, Handover())
+        assert len(server.requests) == 1
+
+
+async def test_a_connection_with_an_unsent_rest_is_not_used_again(open_transport):
+    """An early answer leaves the rest of a body to be written: the next request starts anew."""
+
+    async def refuse(connection):
+        await connection.head()
+        await connection.answer(413, b"{}")
+        await connection.silence()
+
+    async with RawServer(refuse) as server:
+        transport = open_transport(server.url, total=9.0)
+        long = Request("POST", TARGET, b"x" * (16 << 20))
+        for _ in range(2):
+            assert (await transport.exchange(long, {}, Handover())).status == 413
+        assert server.connections == 2

@@ -7,12 +7,14 @@ from collections import Counter
 
 import orjson
 import pytest
-from scripted import Scripted, accepted, needs_eager_tasks, session_over
-from session_helpers import jpeg, numbers, sent
+from scripted import Scripted, accepted, needs_eager_tasks, refused, session_over
+from session_helpers import StepCounter, jpeg, numbers, sent
+from virtual_time import VirtualClock
 
 from sens_async import (
     AuthenticationFailed,
     BadRequest,
+    ConnectFailed,
     ConnectionLost,
     InvalidRecipient,
     MessageType,
@@ -21,11 +23,13 @@ from sens_async import (
     Receipt,
     Recipient,
     RequestTimeout,
+    RetryPolicy,
     SendTimeout,
     SensError,
     SessionClosed,
     Settings,
     Timeouts,
+    TransportError,
 )
 from sens_async.emulator import Emulator, EmulatorOptions
 
@@ -532,3 +536,101 @@ async def test_a_request_that_waits_takes_its_text_when_it_goes(clock):
         "01000000002": "글 2",
         "01000000003": "글 3",
     }
+
+
+# -- found by attack
+
+
+async def test_what_stopped_a_request_for_others_does_not_speak_for_those_not_sent(clock):
+    """Split parts may be lost; whoever was in none of them is provably not sent."""
+    people = numbers(100)
+
+    def answer(given):
+        if people[1] in given and len(given) > 1:
+            return refused(400)
+        raise TransportError("lost", may_have_been_sent=True)
+
+    async with session_over(Scripted(answer), settings=lingering(), clock=clock) as sens:
+        errors = await ends(begin(sens, people))
+    states = Counter(error.outcome.state for error in errors)
+
+    assert states[OutcomeState.NOT_SENT] > 0
+    assert states[OutcomeState.UNKNOWN] > 0
+    for error in errors:
+        assert error.may_have_been_sent is (error.outcome.state is OutcomeState.UNKNOWN)
+
+
+@pytest.mark.parametrize("way", ["timeout", "cancel"])
+@pytest.mark.parametrize("first", ["throttled", "refused connection"])
+async def test_between_attempts_one_may_still_leave(clock, way, first):
+    def answer(given):
+        if len(transport.requests) > 1:
+            return accepted()
+        if first == "throttled":
+            return refused(429, "420", retry_after="10")
+        raise ConnectFailed("refused", is_retryable=True)
+
+    transport = Scripted(answer, marks=first == "throttled")
+    settings = lingering(retry=RetryPolicy(backoff=20.0, max_wait=20.0))
+    async with session_over(transport, settings=settings, clock=clock) as sens:
+        timeout = 0.1 if way == "timeout" else None
+        leaver = asyncio.create_task(sens.send("01000000000", "안녕", timeout=timeout))
+        stayer = asyncio.create_task(sens.send("01000000001", "안녕"))
+        await clock.sleep(0.09)
+        assert len(transport.requests) == 1
+        transport._marks = True
+        if way == "cancel":
+            leaver.cancel()
+        left, stayed = await ends([leaver, stayer])
+
+    if way == "timeout":
+        assert isinstance(left, SendTimeout)
+        assert left.outcome.state is OutcomeState.NOT_SENT
+    assert isinstance(stayed, Receipt)
+    assert transport.requests == [["01000000000", "01000000001"], ["01000000001"]]
+
+
+async def test_strangers_with_bad_numbers_fail_nobody_else(clock):
+    people = numbers(4)
+    bad = {people[0], people[2], people[3]}
+    transport = Scripted(lambda given: refused(400) if bad & set(given) else accepted())
+    async with session_over(transport, settings=lingering(), clock=clock) as sens:
+        outcomes = await ends(begin(sens, people))
+
+    assert isinstance(outcomes[1], Receipt)
+    for place in (0, 2, 3):
+        assert isinstance(outcomes[place], BadRequest)
+        assert outcomes[place].outcome.state is OutcomeState.REJECTED
+
+
+@pytest.mark.parametrize("linger", [0.0, LINGER])
+async def test_a_send_cancelled_as_its_answer_comes_is_logged(clock, caplog, linger):
+    caplog.set_level(logging.WARNING, "sens_async")
+    settings = Settings(rate_limit=None, linger=linger)
+    told = 0
+    for turn in range(40):
+        caplog.clear()
+        transport = Scripted()
+        async with session_over(transport, settings=settings, clock=clock) as sens:
+            task = asyncio.create_task(sens.send("01011112222", "안녕하세요"))
+            with StepCounter({turn: task.cancel}):
+                await asyncio.wait([task])
+        if task.cancelled() and transport.admissions:
+            told += 1
+            assert caplog.text.count("was accepted: RSLA-1") == 1, f"at turn {turn}"
+    assert told > 1
+
+
+async def test_what_is_no_picture_is_told_as_ever(sens):
+    with pytest.raises(TypeError, match="got bytearray"):
+        await sens.send("01011112222", "안녕하세요", images=[bytearray(b"x")])
+
+
+@needs_eager_tasks
+async def test_a_clock_that_never_waits_forgets_nobody(clock):
+    class Hasty(VirtualClock):
+        async def sleep(self, seconds) -> None: ...
+
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    async with session_over(Scripted(), settings=lingering(), clock=Hasty()) as sens:
+        assert isinstance(await sens.send("01011112222", "안녕하세요"), Receipt)

@@ -55,19 +55,22 @@ class EntryTemplate:
         "_fixed",
         "_fixed_bytes",
         "_fixed_length",
+        "_is_extended",
         "_longest",
         "_names",
         "_telling",
     )
 
     def __init__(self, template: Template, *, charset: Charset, longest: int) -> None:
+        raw = template.literal.encode(CODEC)
         escaped = [_escape(literal) for literal in template.literals]
         self._charset = charset
         self._longest = longest
         self._names = template.names
         self._telling = 0
         self._fixed = (BEFORE_TEXT + escaped[0], *escaped[1:])
-        self._fixed_bytes = len(template.literal.encode(CODEC))
+        self._fixed_bytes = len(raw)
+        self._is_extended = is_extended(template.literal, raw)
         self._fixed_length = sum(map(len, self._fixed)) + _FEWEST_DIGITS
 
     @classmethod
@@ -80,12 +83,10 @@ class EntryTemplate:
         if template.is_literal or not fixed.strip():
             return None
         try:
-            raw = fixed.encode(CODEC)
+            entries = cls(template, charset=charset, longest=longest)
         except UnicodeEncodeError:
             return None
-        if charset is Charset.KS_X_1001 and is_extended(fixed, raw):
-            return None
-        return cls(template, charset=charset, longest=longest)
+        return None if charset is Charset.KS_X_1001 and entries._is_extended else entries
 
     def fill(self, numbers: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Filled | None:
         """Write everybody's entry.
@@ -115,7 +116,7 @@ class EntryTemplate:
             return None
         if len(raw) - len(raw.translate(None, _NOT_PLAIN)) != len(values) - 1:
             return None
-        cp949_only = is_extended(joined, raw)
+        cp949_only = self._is_extended or is_extended(joined, raw)
         if (cp949_only and self._charset is Charset.KS_X_1001) or not self._differ(columns):
             return None
         entries = self._render(numbers, cast("list[list[str]]", columns))

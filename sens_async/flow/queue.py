@@ -40,7 +40,8 @@ class RequestQueue:
         self, limiter: Limiter, *, max_in_flight: int | Window, reserve: int = RESERVE
     ) -> None:
         self._limiter = limiter
-        self._own = limiter if isinstance(limiter, GcraLimiter) else None
+        # A subclass may want to see every call.
+        self._own = limiter if type(limiter) is GcraLimiter else None
         self._window = max_in_flight if isinstance(max_in_flight, Window) else None
         most = MOST_IN_FLIGHT if isinstance(max_in_flight, Window) else max_in_flight
         self._max_bulk = most if self._window is None else self._window.size

@@ -258,3 +258,12 @@ def test_entries_and_texts_are_two_sides_of_one_thing():
 def test_a_missing_sender_is_told_as_ever():
     with pytest.raises(ConfigError):
         Message.compile("{a}", sender=None, rules=Rules())
+
+
+@pytest.mark.parametrize("content", ["뷁 {a}", "안녕 {a}뷁"])
+def test_what_only_cp949_holds_is_seen_in_the_literals(content):
+    message = Message.compile(content, sender="0212345678", rules=Rules())
+    chunking = Chunker(Rules()).open(message)
+    chunking.feed(people([{"a": str(i)} for i in range(3)]), 0.0)
+
+    assert chunking.cp949_only_seen

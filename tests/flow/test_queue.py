@@ -486,3 +486,20 @@ async def test_a_users_own_limiter_is_always_asked(clock):
     await queue.enter(7, Lane.BULK, "run")
 
     assert asked == [7]
+
+
+async def test_a_subclass_of_our_limiter_is_always_asked(clock):
+    class Counted(GcraLimiter):
+        asked = 0
+
+        async def acquire(self, recipients, lane) -> None:
+            self.asked += 1
+            await super().acquire(recipients, lane)
+
+    limiter = Counted(None, clock)
+    queue = RequestQueue(limiter, max_in_flight=8)
+    assert not queue.enter_now(7, Lane.BULK)
+    await queue.enter(7, Lane.BULK, "run")
+    await queue.pace(7, Lane.BULK)
+
+    assert limiter.asked == 2
