@@ -43,7 +43,8 @@ from sens_async.models import (
     Recipient,
     UploadedFile,
 )
-from sens_async.outcomes import BulkReport, Outcome, OutcomeBatch
+from sens_async.outcomes import Outcome, OutcomeBatch
+from sens_async.report import BulkReport
 from sens_async.session import SensSession
 from sens_async.stream import OutcomeStream
 

@@ -30,8 +30,8 @@ from sens_async.flow.queue import RequestQueue
 from sens_async.intake import Source
 from sens_async.models import ContentType, MessageType, Receipt, Recipient, UploadedFile
 from sens_async.outbox import Outbox
-from sens_async.outcomes import BulkReport
 from sens_async.pictures import Image
+from sens_async.report import BulkReport
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
 

@@ -10,7 +10,7 @@ import sens_async
 PACKAGE = Path(sens_async.__file__).parent
 
 ROWS = [
-    {"core", "models", "outcomes", "errors"},
+    {"core", "models", "outcomes", "report", "errors"},
     {"transport", "connections", "deadlines", "clock", "config", "pictures"},
     {"flow"},
     {

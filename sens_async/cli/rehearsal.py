@@ -14,7 +14,8 @@ from sens_async.cli.tally import Tally
 from sens_async.config import RetryPolicy, Settings, Timeouts
 from sens_async.emulator import Admission, Emulator, EmulatorOptions, Fault, FaultKind
 from sens_async.models import OutcomeState, Receipt, Recipient
-from sens_async.outcomes import BulkReport, OutcomeBatch
+from sens_async.outcomes import OutcomeBatch
+from sens_async.report import BulkReport
 
 __all__ = ["FAULTS", "Rehearsal", "Verdict", "judge", "rehearse"]
 

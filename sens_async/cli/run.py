@@ -13,7 +13,8 @@ from sens_async.cli.progress import Display
 from sens_async.cli.results import Results
 from sens_async.cli.table import InvalidTable
 from sens_async.errors import ConfigError, InvalidMessage, RunStopped, SensError
-from sens_async.outcomes import BulkReport, OutcomeBatch
+from sens_async.outcomes import OutcomeBatch
+from sens_async.report import BulkReport
 from sens_async.session import SensSession
 
 __all__ = ["Run"]
