@@ -9,7 +9,7 @@ from sens_async.core.batch import Batch, Envelope
 from sens_async.core.composing import Composer, Group
 from sens_async.core.content import limit_of
 from sens_async.core.entries import entries_of
-from sens_async.core.message import KOREA, Message, Rules
+from sens_async.core.message import Message, Rules
 from sens_async.core.phone import mask
 from sens_async.core.requests import MESSAGES_PER_REQUEST
 from sens_async.core.rows import Rows
@@ -89,7 +89,6 @@ class Chunking:
     def __init__(self, message: Message, *, skip_duplicates: bool) -> None:
         self._message = message
         self._composer = Composer(message)
-        self._is_korean = message.country_code == KOREA
         self._seen: set[int] | None = set() if skip_duplicates else None
         self._open: dict[Envelope, list[_Request]] = {}
         self._envelopes: dict[tuple[MessageType, bool], Envelope] = {}
