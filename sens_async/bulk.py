@@ -208,19 +208,20 @@ class Run:
 
     async def _work(self) -> None:
         await self._yield()  # an eager task would hire and read before it is known
-        while (batch := await self._next()) is not None:
+        worker = _this_worker()
+        while (batch := await self._next(worker)) is not None:
             if self.stopped_by is not None:
                 self._end.refuse(batch)
                 await self._yield()
                 continue
             if len(self._workers) < self._dispatcher.queue.max_in_flight:
                 self._hire()
-            await self._carry(batch)
+            await self._carry(batch, worker)
 
-    async def _next(self) -> Batch | None:
+    async def _next(self, worker: asyncio.Task[None]) -> Batch | None:
         while True:
             try:
-                batch = await self._take()
+                batch = await self._take(worker)
             except asyncio.CancelledError:
                 self._called_back()
                 continue
@@ -230,18 +231,17 @@ class Run:
                 self.stop(stopped)
             return batch
 
-    async def _take(self) -> Batch | None:
+    async def _take(self, worker: asyncio.Task[None]) -> Batch | None:
         """Wait for room and for a batch where a stop finds this worker, as it finds the others."""
         if self.stopped_by is not None:
             return await self._intake.next()
-        task = _this_worker()
-        self._flights[task] = Flight()
+        self._flights[worker] = Flight()
         try:
             if self._room is not None:
                 await self._room()
             return await self._intake.next(self._room)
         finally:
-            del self._flights[task]
+            del self._flights[worker]
 
     async def _yield(self) -> None:
         """Let others run: a long list has many left when its run has stopped."""
@@ -263,7 +263,7 @@ class Run:
 
     # -- one batch
 
-    async def _carry(self, batch: Batch) -> None:
+    async def _carry(self, batch: Batch, worker: asyncio.Task[None]) -> None:
         """Settle everybody in a batch."""
         proving = self._proving.get(batch.envelope)
         if proving is None:
@@ -277,22 +277,24 @@ class Run:
             self._end.refuse(batch)
             return
         try:
-            verdict = await self._attempt(batch)
+            verdict = await self._attempt(batch, worker)
             if verdict.must_split:
                 await self._hunt(batch, verdict)
         finally:
             if must_leave:
                 proving.leave()
 
-    async def _attempt(self, batch: Batch, *, keeps_rejection: bool = False) -> Verdict:
+    async def _attempt(
+        self, batch: Batch, worker: asyncio.Task[None], *, keeps_rejection: bool = False
+    ) -> Verdict:
         """Dispatch a batch and settle it, unless it must be split.
 
         Args:
             batch: Whom to send what.
+            worker: The task that this is called in.
             keeps_rejection: Whether a `REJECT` is left to the caller to settle, too.
         """
-        task = _this_worker()
-        flight = self._flights[task] = Flight(batch)
+        flight = self._flights[worker] = Flight(batch)
         is_probe = False
         try:
             verdict = _UNSENT
@@ -311,7 +313,7 @@ class Run:
             self.failure = self.failure or bug
             verdict = Verdict(Step.STOP, None, _unexpected(bug))
         finally:
-            del self._flights[task]
+            del self._flights[worker]
         self._note(batch, flight, verdict, is_probe=is_probe)
         if verdict is _UNSENT or (verdict.attempt is None and not flight.withdraw()):
             self._settle_interrupted(batch, flight)
@@ -378,7 +380,7 @@ class Run:
         rejected: list[tuple[Batch, Verdict]] = []
         for place in places:
             one = batch.part([place])
-            verdict = await self._attempt(one, keeps_rejection=True)
+            verdict = await self._attempt(one, _this_worker(), keeps_rejection=True)
             if verdict.step is Step.REJECT:
                 rejected.append((one, verdict))
         rest = batch.part([place for place in range(len(batch)) if place not in places])
@@ -415,7 +417,7 @@ class Run:
 
     async def _carry_part(self, part: Batch) -> bool:
         """Settle everybody in a part of a refused batch; True if it was accepted as a whole."""
-        verdict = await self._attempt(part)
+        verdict = await self._attempt(part, _this_worker())
         if verdict.must_split:
             await self._split(part, one_is_refused=verdict.step is Step.FIND_CULPRIT)
         return verdict.step is Step.ACCEPT

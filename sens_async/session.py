@@ -245,7 +245,8 @@ class SensSession:
                 `send`; the time is checked again for each request.
             timeout: Seconds after which the run stops; None for never.
             duplicates: "skip" to send the same text to the same number once, at 60 to
-                85 bytes of memory a recipient; "send" to send it again.
+                85 bytes of memory a recipient, twice that with personalised texts; "send" to
+                send it again.
             report: An empty report to fill while the run goes on. It is complete whatever
                 exception leaves this call.
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import attrs
 
-from sens_async.core.entries import texts_in
+from sens_async.core.entries import joined, texts_in
 from sens_async.core.requests import addressed, entered, send_body, send_head, worded
 from sens_async.core.schedule import Reservation
 from sens_async.errors import SensError
@@ -101,9 +101,8 @@ class Batch:
             file_ids: Uploaded pictures, in order.
         """
         if self.entries is not None:
-            return send_body(
-                *entered(self.envelope.wire, self.entries, self.default_title), file_ids
-            )
+            written = entered(self.envelope.wire, *joined(self.entries), self.default_title)
+            return send_body(*written, file_ids)
         text, title = self.default_text, self.default_title
         if self.texts is None and self.titles is None:
             head = self.envelope.head(text or "", title)

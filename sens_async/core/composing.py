@@ -18,7 +18,7 @@ from sens_async.core.content import (
     encode_all,
     has_ad_label,
 )
-from sens_async.core.entries import EntryTemplate
+from sens_async.core.entry_template import EntryTemplate
 from sens_async.core.message import KOREA, Message
 from sens_async.core.phone import normalize, normalize_all
 from sens_async.core.rows import Rows

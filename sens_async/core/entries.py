@@ -1,170 +1,146 @@
-"""Personalised texts as JSON, a batch in a few passes of C.
+"""Personalised texts as JSON: an *entry* is one recipient's, `N","content":"T`.
 
-A template is compiled once into the JSON of one recipient, an *entry*: `N","content":"T`, the
-digits and the escaped text with what stands between them. A batch's entries are rendered by one
-join. What may be wrong with them is asked of all their fields at once: one encoding in CP949 says
-whether the charset holds them, how long they are, and whether one of them needs escaping. Whoever
-is not plain goes the careful way, recipient by recipient.
+A batch's entries are mostly needed together, as the body of a request. They are kept as columns,
+the numbers and each field, until somebody asks for one, and written by one join.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
-from typing import Final, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
+from typing import NamedTuple, overload
 
 import orjson
 
-from sens_async.core.charset import CODEC, Charset, is_extended
-from sens_async.core.content import SMS_LIMIT
-from sens_async.core.requests import BEFORE_TEXT
-from sens_async.core.template import Template, written
+from sens_async.core.charset import CODEC
+from sens_async.core.requests import BEFORE_TEXT, NEXT_RECIPIENT
 
-__all__ = ["EntryTemplate", "Filled", "entries_of", "texts_in"]
-
-_NOT_PLAIN: Final = bytes(range(0x20)) + b'"\\'
-"""Bytes that JSON escapes; none of them is the second of a CP949 character."""
-_FEWEST_DIGITS: Final = 9
-"""Of a Korean number; only those are written here."""
+__all__ = ["Entries", "Record", "entries_of", "joined", "texts_in"]
 
 
-class Filled(NamedTuple):
-    """Recipients' entries.
+class Record(NamedTuple):
+    """Entries in as little memory as they can be written from again.
 
     Attributes:
-        entries: One for each.
-        sizes: Bytes of each text; or of one that speaks for all, where that is enough to know
-            what type they are.
-        cp949_only: Whether a text holds characters that CP949 has and KS X 1001 lacks.
+        fixed: See `Entries`.
+        numbers: Joined by line feeds.
+        values: The fields in CP949, which gives back every character it takes; column after
+            column, joined by NUL.
     """
 
-    entries: list[str]
-    sizes: list[int]
-    cp949_only: bool
+    fixed: Sequence[str]
+    numbers: bytes
+    values: bytes
+
+    def entries(self) -> "Entries":
+        """Give them back."""
+        numbers = self.numbers.decode().split("\n")
+        values = self.values.decode(CODEC).split("\0")
+        size = len(numbers)
+        columns = [values[start : start + size] for start in range(0, len(values), size)]
+        return Entries(self.fixed, numbers, columns, self.values)
 
 
-class EntryTemplate:
-    """A template on its way into the JSON of requests to Korean numbers; made by `of`.
+class Entries(Sequence[str]):
+    """The entries of recipients who get one template's texts.
 
     Args:
-        template: With at least one field.
-        charset: Which EUC-KR.
-        longest: The most bytes a text may take.
+        fixed: What stands behind the number, between the fields, and behind the last, as JSON;
+            one more than there are fields.
+        numbers: Digits, one for each.
+        columns: For each place of the template, everybody's field; plain text, which JSON does
+            not escape.
+        values: See `Record`; None if they are not joined yet.
     """
 
-    __slots__ = (
-        "_charset",
-        "_fixed",
-        "_fixed_bytes",
-        "_fixed_length",
-        "_is_extended",
-        "_longest",
-        "_names",
-        "_telling",
-    )
+    __slots__ = ("_columns", "_fixed", "_numbers", "_values")
 
-    def __init__(self, template: Template, *, charset: Charset, longest: int) -> None:
-        raw = template.literal.encode(CODEC)
-        escaped = [_escape(literal) for literal in template.literals]
-        self._charset = charset
-        self._longest = longest
-        self._names = template.names
-        self._telling = 0
-        self._fixed = (BEFORE_TEXT + escaped[0], *escaped[1:])
-        self._fixed_bytes = len(raw)
-        self._is_extended = is_extended(template.literal, raw)
-        self._fixed_length = sum(map(len, self._fixed)) + _FEWEST_DIGITS
+    def __init__(
+        self,
+        fixed: Sequence[str],
+        numbers: Sequence[str],
+        columns: Sequence[Sequence[str]],
+        values: bytes | None = None,
+    ) -> None:
+        self._fixed = fixed
+        self._numbers = numbers
+        self._columns = columns
+        self._values = values
 
-    @classmethod
-    def of(cls, template: Template, *, charset: Charset, longest: int) -> "EntryTemplate | None":
-        """Compile a template, unless every text made of it wants a careful look.
+    def __len__(self) -> int:
+        return len(self._numbers)
 
-        The literals must say something, so that no text is empty, and the charset must hold them.
-        """
-        fixed = template.literal
-        if template.is_literal or not fixed.strip():
-            return None
-        try:
-            entries = cls(template, charset=charset, longest=longest)
-        except UnicodeEncodeError:
-            return None
-        return None if charset is Charset.KS_X_1001 and entries._is_extended else entries
+    @overload
+    def __getitem__(self, position: int) -> str: ...
+    @overload
+    def __getitem__(self, position: slice) -> "Entries": ...
+    def __getitem__(self, position: int | slice) -> "str | Entries":
+        if isinstance(position, slice):
+            columns = [column[position] for column in self._columns]
+            return Entries(self._fixed, self._numbers[position], columns)
+        pieces = _frame(self._fixed)
+        pieces[0] = self._numbers[position]
+        pieces[2::2] = [column[position] for column in self._columns]
+        return "".join(pieces)
 
-    def fill(self, numbers: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Filled | None:
-        """Write everybody's entry.
+    def __iter__(self) -> Iterator[str]:
+        return map("".join, self._pieces())
 
-        Args:
-            numbers: Digits, one for each.
-            rows: Their fields.
+    def __repr__(self) -> str:
+        return f"<{len(self)} entries>"
 
-        Returns:
-            None if somebody's fields want a careful look, or if so many have the same fields
-            that their common text is better written once.
-        """
-        try:
-            columns = [[row[name] for row in rows] for name in self._names]
-        except LookupError:
-            return None
-        values: list[str] = []
-        for column in columns:
-            values += cast("list[str]", column)
-        try:
-            joined = "\0".join(values)
-        except TypeError:  # not all of them is text
-            return self._fill_written(numbers, columns)
-        try:
-            raw = joined.encode(CODEC)
-        except UnicodeEncodeError:
-            return None
-        if len(raw) - len(raw.translate(None, _NOT_PLAIN)) != len(values) - 1:
-            return None
-        cp949_only = self._is_extended or is_extended(joined, raw)
-        if (cp949_only and self._charset is Charset.KS_X_1001) or not self._differ(columns):
-            return None
-        entries = self._render(numbers, cast("list[list[str]]", columns))
-        sizes = self._sizes(max(map(len, entries)), raw, len(rows))
-        return None if max(sizes) > self._longest else Filled(entries, sizes, cp949_only)
+    def keep(self, positions: Iterable[int]) -> "Entries":
+        """Give some of them."""
+        places = list(positions)
+        columns = [[column[i] for i in places] for column in self._columns]
+        return Entries(self._fixed, [self._numbers[i] for i in places], columns)
 
-    def _fill_written(
-        self, numbers: Sequence[str], columns: Sequence[list[object]]
-    ) -> Filled | None:
-        """Write entries with fields that are not all text."""
-        texts = [written(column) for column in columns]
-        if None in texts:
-            return None
-        rows = [dict(zip(self._names, row, strict=True)) for row in zip(*texts, strict=True)]
-        return self.fill(numbers, rows)
+    def record(self) -> Record:
+        """Give what they can be written from again."""
+        values = self._values
+        if values is None:
+            values = "\0".join(chain.from_iterable(self._columns)).encode(CODEC)
+        return Record(self._fixed, "\n".join(self._numbers).encode("ascii"), values)
 
-    def _differ(self, columns: Sequence[Sequence[object]]) -> bool:
-        """Whether some field differs for nearly everybody, and so do the texts."""
-        for place in (self._telling, *range(len(columns))):
-            column = columns[place]
-            if 4 * len(set(column)) >= 3 * len(column):
-                self._telling = place  # it will be that one again
-                return True
-        return False
+    def joined(self) -> tuple[str, str]:
+        """Give what the body of a request is made of; see the function `joined`."""
+        last = self._fixed[-1]
+        pieces = _frame(self._fixed)
+        pieces[-1] = last + NEXT_RECIPIENT
+        width = len(pieces)
+        pieces *= len(self._numbers)
+        pieces[::width] = self._numbers
+        for place, column in enumerate(self._columns):
+            pieces[2 + 2 * place :: width] = column
+        pieces[-1] = last
+        default = "".join([*pieces[1 : width - 1], last]).removeprefix(BEFORE_TEXT)
+        pieces[1:width] = [NEXT_RECIPIENT] if len(self._numbers) > 1 else []
+        return default, "".join(pieces)
 
-    def _render(self, numbers: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
-        pieces: list[Iterable[str]] = [numbers]
-        for fixed, column in zip(self._fixed, columns, strict=False):
-            pieces += repeat(fixed), column
-        pieces.append(repeat(self._fixed[-1]))
-        return list(map("".join, zip(*pieces, strict=False)))
+    def _pieces(self) -> Iterable[tuple[str, ...]]:
+        """Give what each of them is joined of."""
+        pieces: list[Iterable[str]] = [self._numbers] * (2 * len(self._fixed))
+        pieces[1::2] = map(repeat, self._fixed)
+        pieces[2::2] = self._columns
+        return zip(*pieces, strict=False)
 
-    def _sizes(self, longest_entry: int, raw: bytes, count: int) -> list[int]:
-        """Say how long the texts are, no more exactly than the type of all of them needs."""
-        at_most = self._fixed_bytes + 2 * (longest_entry - self._fixed_length)
-        is_one_type = at_most <= SMS_LIMIT or self._fixed_bytes > SMS_LIMIT
-        if is_one_type and at_most <= self._longest:
-            return [at_most]
-        lengths = list(map(len, raw.split(b"\0")))
-        columns = [lengths[start : start + count] for start in range(0, len(lengths), count)]
-        return [self._fixed_bytes + size for size in map(sum, zip(*columns, strict=True))]
+
+def joined(entries: Sequence[str]) -> tuple[str, str]:
+    """Give what the body of a request is made of.
+
+    Returns:
+        The text of the first recipient, which can be the default; and all entries one after the
+        other, the first one's without its text.
+    """
+    if isinstance(entries, Entries):
+        return entries.joined()
+    first, text = entries[0].split(BEFORE_TEXT, 1)
+    return text, NEXT_RECIPIENT.join([first, *entries[1:]])
 
 
 def entries_of(numbers: Sequence[str], texts: Sequence[str]) -> list[str]:
     """Give the entries of recipients with texts of their own."""
     return [
-        f"{number}{BEFORE_TEXT}{text}"
-        for number, text in zip(numbers, map(_escape, texts), strict=True)
+        f"{number}{BEFORE_TEXT}{orjson.dumps(text)[1:-1].decode()}"
+        for number, text in zip(numbers, texts, strict=True)
     ]
 
 
@@ -174,5 +150,8 @@ def texts_in(entries: Sequence[str]) -> list[str]:
     return list(orjson.loads('["' + '","'.join(escaped) + '"]'))
 
 
-def _escape(text: str) -> str:
-    return orjson.dumps(text)[1:-1].decode()
+def _frame(fixed: Sequence[str]) -> list[str]:
+    """Give the pieces of one entry, its number and fields left empty."""
+    pieces = [""] * (2 * len(fixed))
+    pieces[1::2] = fixed
+    return pieces

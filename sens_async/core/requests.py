@@ -17,6 +17,7 @@ from sens_async.errors import ConfigError
 __all__ = [
     "BEFORE_TEXT",
     "MESSAGES_PER_REQUEST",
+    "NEXT_RECIPIENT",
     "Request",
     "Service",
     "addressed",
@@ -33,7 +34,9 @@ MESSAGES_PER_REQUEST = 100
 BEFORE_TEXT = '","content":"'
 """Between the digits of a recipient and a text of its own."""
 
-_NEXT = '"},{"to":"'
+NEXT_RECIPIENT = '"},{"to":"'
+"""Between a recipient and the next."""
+
 _ENCODED_COLON = re.compile("%3a", re.IGNORECASE)
 
 
@@ -127,7 +130,7 @@ def send_body(head: bytes, messages: bytes, file_ids: Sequence[str] = ()) -> byt
 
 def addressed(numbers: Sequence[str]) -> bytes:
     """Encode recipients who all get the default text; digits need no escaping."""
-    return f'[{{"to":"{_NEXT.join(numbers)}"}}]'.encode("ascii")
+    return f'[{{"to":"{NEXT_RECIPIENT.join(numbers)}"}}]'.encode("ascii")
 
 
 def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]]) -> bytes:
@@ -147,22 +150,22 @@ def worded(numbers: Sequence[str], own: Mapping[str, tuple[Sequence[str], str]])
 
 
 def entered(
-    envelope: Mapping[str, object], entries: Sequence[str], subject: str | None
+    envelope: Mapping[str, object], text: str, entries: str, subject: str | None
 ) -> tuple[bytes, bytes]:
-    """Encode a request of entries; see `sens_async.core.entries`.
+    """Encode a request of entries; see `sens_async.core.entries.joined`.
 
     Args:
         envelope: See `send_head`.
-        entries: One for each recipient. The first one's text is the request's default.
+        text: The default text as JSON, without its quotes.
+        entries: All of them.
         subject: See `send_head`.
 
     Returns:
         Head and messages, for `send_body`.
     """
-    first, text = entries[0].split(BEFORE_TEXT, 1)
     head = orjson.dumps(envelope if subject is None else {**envelope, "subject": subject})
-    messages = _NEXT.join([first, *entries[1:]]).encode()
-    return b'%b,"content":"%b"' % (head[:-1], text.encode()), b'[{"to":"%b"}]' % messages
+    messages = f'[{{"to":"{entries}"}}]'.encode()
+    return b'%b,"content":"%b"' % (head[:-1], text.encode()), messages
 
 
 def upload_body(name: str, data: bytes) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from sens_async.core.entries import texts_in
+from sens_async.core.entries import Entries, texts_in
 from sens_async.core.message import Message
 
 __all__ = ["Rows"]
@@ -29,7 +29,7 @@ class Rows:
     _texts: list[str] | None = None
     titles: list[str] | None = None
     sizes: list[int] | None = None
-    entries: list[str] | None = None
+    entries: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -53,7 +53,7 @@ class Rows:
             None if self._texts is None else [self._texts[i] for i in positions],
             None if self.titles is None else [self.titles[i] for i in positions],
             None if self.sizes is None else [self.sizes[i] for i in positions],
-            None if self.entries is None else [self.entries[i] for i in positions],
+            _kept(self.entries, positions),
         )
 
     def cut(self, start: int, stop: int) -> "Rows":
@@ -105,3 +105,11 @@ class Rows:
             titles,
             entries=entries,
         )
+
+
+def _kept(entries: Sequence[str] | None, positions: Sequence[int]) -> Sequence[str] | None:
+    if entries is None:
+        return None
+    if isinstance(entries, Entries):
+        return entries.keep(positions)
+    return [entries[i] for i in positions]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sens_async import ConfigError, MessageType, Recipient
 from sens_async.core.chunking import Chunker
 from sens_async.core.content import Charset
-from sens_async.core.entries import EntryTemplate, entries_of, texts_in
+from sens_async.core.entries import entries_of, texts_in
+from sens_async.core.entry_template import EntryTemplate
 from sens_async.core.message import Message, Rules
 from sens_async.core.template import Template
 
@@ -71,7 +72,7 @@ def fill(text: str, *rows: dict, **options):
 def test_entries_hold_number_and_escaped_text():
     filled = fill('"{a}"\n', {"a": "가"}, {"a": "나"})
 
-    assert filled.entries == [
+    assert list(filled.entries) == [
         '01000000000","content":"\\"가\\"\\n',
         '01000000001","content":"\\"나\\"\\n',
     ]

@@ -1,0 +1,114 @@
+"""The same text goes to the same number once, however a chunk is composed and whenever it comes."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sens_async import OutcomeState, Recipient
+from sens_async.core.chunking import Chunker
+from sens_async.core.message import Message, Rules
+from sens_async.core.template import Template
+
+
+def open_run(content: str, **options):
+    message = Message.compile(content, sender="0212345678", rules=Rules(), **options)
+    return Chunker(Rules()).open(message)
+
+
+def sent(batches) -> list[tuple[str, str]]:
+    told = []
+    for batch in batches:
+        body = orjson.loads(batch.body())
+        told += [(one["to"], one.get("content", body["content"])) for one in body["messages"]]
+    return told
+
+
+def person(number: int, **options) -> Recipient:
+    return Recipient(f"010{number:08d}", **options)
+
+
+def crowd(start: int, count: int = 100) -> list[Recipient]:
+    return [person(i, fields={"a": f"손님 {i}", "b": "x"}) for i in range(start, start + count)]
+
+
+CONTENT = "{a}님께 {b}"
+FIELD = st.sampled_from(["가", "나", "가나", "", '"', "x" * 40, "가" * 45])
+SOMEBODY = st.one_of(
+    st.builds(person, st.integers(0, 9), fields=st.fixed_dictionaries({"a": FIELD, "b": FIELD})),
+    st.builds(
+        person, st.integers(0, 9), content=st.sampled_from(["가님께 나", '"님께 x', "다른 글"])
+    ),
+)
+
+
+@given(st.sampled_from([CONTENT, "{a}{b} 글", "{a} {b} {a}."]), st.data())
+def test_as_a_set_of_numbers_and_texts_would_tell(content, data):
+    template = Template.parse(content)
+    run = open_run(content)
+    seen, expected, skipped, batches = set(), [], 0, []
+    for _ in range(data.draw(st.integers(1, 5))):
+        chunk = data.draw(st.lists(SOMEBODY, max_size=8))
+        if data.draw(st.booleans()):  # nobody of these comes again, so that fields are kept
+            chunk = [*chunk, *crowd(1000 * (len(batches) + len(seen)) + 1000, 30)]
+        for one in chunk:
+            text = one.content or template.render(one.fields)
+            if (one.to, text) not in seen:
+                expected.append((one.to, text))
+            seen.add((one.to, text))
+        fed = run.feed(chunk, 0.0)
+        batches += fed.batches
+        skipped += sum(len(some) for some in fed.settled)
+        assert {some.state for some in fed.settled} <= {OutcomeState.SKIPPED}
+    batches += run.flush()
+
+    assert sorted(sent(batches)) == sorted(expected)
+    assert skipped + len(expected) == run.taken
+    for batch in batches:
+        assert len(set(batch.numbers)) == len(batch)
+
+
+@pytest.mark.parametrize("later", [1, 3])
+def test_a_number_that_comes_again_after_many_is_known(later):
+    run = open_run(CONTENT)
+    made = []
+    for chunk in range(later):
+        made += run.feed(crowd(100 * chunk), 0.0).batches
+    again = [crowd(7, 1)[0], person(8, fields={"a": "다른 분", "b": "x"}), *crowd(9000, 1)]
+    fed = run.feed(again, 0.0)
+    made += fed.batches + run.flush()
+
+    (skipped,) = fed.settled
+    assert [outcome.index for outcome in skipped] == [100 * later]
+    assert len(sent(made)) == 100 * later + 2
+    assert ("01000000008", "다른 분님께 x") in sent(made)
+
+
+def test_long_fields_are_told_apart_as_well():
+    long = [person(i, fields={"a": "가" * 200, "b": str(i)}) for i in range(100)]
+    run = open_run(CONTENT)
+    first, second = run.feed(long, 0.0), run.feed(long, 0.0)
+
+    assert len(sent(first.batches)) == 100
+    assert second.batches == []
+    assert sum(map(len, second.settled)) == 100
+
+
+def test_every_character_of_the_charset_comes_back_from_it():
+    """Kept fields are written again from CP949."""
+    for code in range(0x110000):
+        try:
+            raw = chr(code).encode("cp949")
+        except UnicodeEncodeError:
+            continue
+        assert raw.decode("cp949") == chr(code)
+
+
+def test_batches_of_one_text_and_of_many_types_are_written_alike():
+    """Whether entries are joined as columns, in part, or one by one, they are the same."""
+    (batch,) = open_run(CONTENT).feed(crowd(0), 0.0).batches
+    whole = sent([batch])
+    parts = [batch.part(range(40)), batch.part([40]), batch.part(list(range(41, 100)))]
+
+    assert [told for part in parts for told in sent([part])] == whole
+    assert list(batch.final_texts) == [text for _, text in whole]
