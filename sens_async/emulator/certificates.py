@@ -4,6 +4,7 @@ Its key signs one certificate and is forgotten. Should anyone install the author
 not belong and leave it there, its name constraints keep it from vouching for any other host.
 """
 
+import errno
 import ipaddress
 import os
 import secrets
@@ -80,11 +81,13 @@ def write_certificate(certificate: bytes, path: Path) -> None:
     One that an emulator has left there is replaced.
 
     Raises:
-        FileExistsError: Another file is there.
-        OSError: It cannot be written.
+        OSError: It cannot be written, or another file is there; `filename` tells which.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     if path.exists() and not _is_ours(path):
-        raise FileExistsError(f"{path} exists and is no certificate of an emulator")
+        reason = "this file is no certificate of an emulator"
+        raise FileExistsError(errno.EEXIST, reason, str(path))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -84,6 +84,7 @@ class Emulator:
         self.sender = sender
         self.options = options
         self.clock = clock
+        self.tls = tls
         self._port = port
         self._state = State(sender=sender, options=options, seed=seed)
         gateway = Gateway(
