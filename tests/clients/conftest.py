@@ -15,6 +15,7 @@ from sens_async.emulator import Emulator, EmulatorOptions
 
 HERE = Path(__file__).parent
 INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+RETRIES = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=1000")
 INSTALL_SECONDS = 120
 CALL_SECONDS = 30
 
@@ -45,13 +46,14 @@ def keys(emulator):
 
 
 @pytest.fixture(scope="session")
-def modules(request) -> Path:
+def modules(request, tmp_path_factory) -> Path:
     """The folder of modules that `package-lock.json` names."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed: npm's clients of SENS are not tried")
     lock = (HERE / "package-lock.json").read_bytes()
-    cache = request.config.cache.mkdir("npm-clients")
+    kept = getattr(request.config, "cache", None)  # none under `-p no:cacheprovider`
+    cache = tmp_path_factory.mktemp("npm") if kept is None else kept.mkdir("npm-clients")
     home = cache / hashlib.sha256(lock).hexdigest()[:16]
     if not home.is_dir():
         draft = cache / f"draft-{os.getpid()}"
@@ -70,7 +72,7 @@ def _install(npm: str, folder: Path) -> None:
         shutil.copy(HERE / name, folder)
     try:
         done = subprocess.run(
-            [npm, *INSTALL],
+            [npm, *INSTALL, *RETRIES],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -84,7 +86,7 @@ def _install(npm: str, folder: Path) -> None:
         return
     if os.environ.get("SENS_REQUIRE_SERVICES") == "1":
         pytest.fail(f"npm cannot install the clients of SENS: {reason}", pytrace=False)
-    pytest.skip(f"npm cannot install the clients of SENS: {reason}")
+    pytest.skip(f"npm cannot install the clients of SENS: {reason.splitlines()[0]}")
 
 
 @pytest.fixture
