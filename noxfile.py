@@ -13,7 +13,7 @@ nox.options.sessions = ["lint", "typing", "tests", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
-EXTRAS = "cli,images"
+EXTRAS = "cli,emulator,images"
 
 
 def group(name: str) -> list[str]:
@@ -61,7 +61,7 @@ def minimums(session: nox.Session) -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     oldest = [
         line.split(";")[0].strip().replace(">=", "==")
-        for line in (*required, *extras["cli"], *extras["images"])
+        for line in (*required, *(line for name in EXTRAS.split(",") for line in extras[name]))
         if ">=" in line
     ]
     session.install(*group("tests"), f".[{EXTRAS}]")

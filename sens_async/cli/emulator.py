@@ -1,11 +1,14 @@
 """`sens emulator`: SENS on this machine, until Ctrl-C."""
 
 import asyncio
+import shlex
 import signal
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +16,8 @@ import typer
 from sens_async.cli.console import make_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sens_async.emulator import Emulator
 
 __all__ = ["emulator"]
@@ -62,6 +67,15 @@ def emulator(
         int | None, typer.Option(min=1, help="Requests let through a second; else all.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of faults by probability.")] = 0,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Stand in for SENS as a proxy, with a CA of its own.")
+    ] = False,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Where its CA goes; else into a temporary folder. Implies --tls."
+        ),
+    ] = None,
 ) -> None:
     """Run SENS on loopback: signatures checked, nothing sent. 로컬 SENS 에뮬레이터."""
     # aiohttp is heavy; help must not wait for it.
@@ -81,14 +95,19 @@ def emulator(
                 unregistered_sender="accept" if unregistered_sender == "accept" else "refuse",
             ),
             seed=seed,
+            tls=tls or ca_file is not None,
+            ca_file=ca_file,
         )
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         raise typer.BadParameter(str(error)) from error
     for one in faults:
         server.add_fault(one)
     try:
         asyncio.run(_serve(server, as_json=json))
     except OSError as error:
+        if error.filename is not None:
+            text = f"the CA cannot be written: {error.strerror}: {error.filename}"
+            raise typer.BadParameter(text) from error
         raise typer.BadParameter(f"port {port} cannot be used: {error.strerror}") from error
 
 
@@ -141,7 +160,14 @@ def _greet(server: "Emulator") -> None:
         "SENS_SERVICE_ID": server.service_id,
         "SENS_SENDER": server.sender,
     }
-    for name, value in variables.items():
-        console.print(f"export {name}={value}", soft_wrap=True, markup=False)
+    _print_exports(console, variables)
+    if server.tls:
+        console.print("\n[soft]for clients whose host is fixed 주소가 고정된 클라이언트용[/]")
+        _print_exports(console, server.proxy_environment())
     console.print(f"\n[soft]accepted so far: {server.url}/_emulator/admissions[/]", soft_wrap=True)
     console.print("[soft]Ctrl-C ends it 종료[/]")
+
+
+def _print_exports(console: "Console", variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        console.print(f"export {name}={shlex.quote(value)}", soft_wrap=True, markup=False)

@@ -6,6 +6,9 @@
             ...
     assert all(len(accepted) == 1 for accepted in emulator.admissions.values())
 
+With `tls=True` it is also what clients in other languages reach by proxy variables alone, whatever
+host they have fixed; see `Emulator.proxy_environment`.
+
 It shares no reading of the service with the client: it parses, checks and renders by its own
 code, so that a mistake made in one shows in the other.
 """

@@ -11,7 +11,8 @@ import attrs
 import orjson
 from aiohttp import web
 
-from sens_async.emulator.answers import Answer, gateway_error
+from sens_async.emulator import targets
+from sens_async.emulator.answers import Answer, gateway_error, json_answer
 from sens_async.emulator.breakage import broken_answer, torn_bytes
 from sens_async.emulator.clock import MovableClock
 from sens_async.emulator.faults import Fault, FaultKind, FaultPlan
@@ -33,7 +34,7 @@ class LoggedRequest:
 
     Attributes:
         endpoint: One of `sens_async.emulator.routes.ENDPOINTS`; `"messages"` is the send.
-        target: The request target as on the wire.
+        target: Path and query as on the wire, whatever host stood before them.
         headers: Case-insensitive, the signature's included.
         recipients: How many items `messages` had, whatever became of them.
         at: When its body was read, seconds since the epoch on the emulator's clock.
@@ -94,7 +95,10 @@ class Site:
             body = None
         except (ConnectionError, web.RequestPayloadError):  # the client left, or sent nonsense
             return _response(gateway_error("100"))
-        received = Received(request.method, request.raw_path, request.headers, body)
+        authority, target = targets.split(request.raw_path)
+        if not _is_served(authority):
+            return _response(_no_proxy(request))
+        received = Received(request.method, target, request.headers, body)
         endpoint = endpoint_of(received.method, received.target)
         if endpoint is None:
             return _response(self._process(received))
@@ -142,7 +146,9 @@ class Site:
         if fault.kind in TORN_KINDS:
             _tear(request, torn_bytes(fault, success, now), reset=fault.kind is FaultKind.RESET)
             return None
-        location = f"http://{request.host}{received.target}"
+        location = request.raw_path
+        if location == received.target:  # else it names its host already
+            location = f"{request.scheme}://{request.host}{location}"
         shape = self.gateway.state.options.error_shape
         return broken_answer(fault, success, location=location, shape=shape)
 
@@ -174,9 +180,30 @@ def make_app(site: Site, control: web.Application) -> web.Application:
         response.headers["Date"] = formatdate(site.clock.time(), usegmt=True)
 
     app.on_response_prepare.append(date)
+    control.middlewares.append(_only_of_loopback)
     app.add_subapp("/_emulator", control)
     app.router.add_route("*", "/{tail:.*}", site.serve)
     return app
+
+
+def _is_served(authority: str | None) -> bool:
+    """Whether a request for this host, or for none by name, is one for the emulator."""
+    return authority is None or targets.is_sens(authority) or targets.is_loopback(authority)
+
+
+def _no_proxy(request: web.Request) -> Answer:
+    return json_answer(403, {"error": targets.no_proxy_to(request.raw_path)})
+
+
+@web.middleware
+async def _only_of_loopback(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Hold the host in a control request's target to what its Host header is held to."""
+    authority, _ = targets.split(request.raw_path)
+    if authority is not None and not targets.is_loopback(authority):
+        return _response(_no_proxy(request))
+    return await handler(request)
 
 
 def _response(answer: Answer) -> web.Response:

@@ -1,6 +1,8 @@
 """The emulator's life: a server on loopback, and the handles of a test on what happens in it."""
 
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -13,6 +15,7 @@ from sens_async.emulator.admissions import AdmissionLog
 from sens_async.emulator.app import LoggedRequest, Site, make_app
 from sens_async.emulator.clock import MovableClock
 from sens_async.emulator.control import make_control
+from sens_async.emulator.door import Door
 from sens_async.emulator.faults import Fault, FaultKind, FaultOptions, FaultPlan, make_fault
 from sens_async.emulator.files import StoredFile
 from sens_async.emulator.gateway import Gateway
@@ -21,6 +24,7 @@ from sens_async.emulator.options import EmulatorOptions, ReservationEnd
 from sens_async.emulator.reservations import Reservation
 from sens_async.emulator.staging import seeded
 from sens_async.emulator.state import State
+from sens_async.emulator.trust import Trust
 from sens_async.emulator.unsubscribes import RegisterType, Unsubscribes
 
 if TYPE_CHECKING:
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Emulator"]
 
 LOOPBACK = "127.0.0.1"
-BACKLOG = 1024
 SHUTDOWN_TIMEOUT = 0.1
 """Seconds that a request still being read or answered is waited for when the emulator closes."""
 
@@ -51,9 +54,16 @@ class Emulator:
         clock: What it takes for the time: of signatures, deliveries, reservations, rates, faults.
             The attribute `clock` is this one, as far as `advance` has moved it.
         seed: Of its ids and of faults with a probability: the same seed, the same run.
+        tls: Whether clients may use it as their proxy to `https://sens.apigw.ntruss.com`, by
+            CONNECT and TLS with a certificate that it makes when it starts. It is a proxy to no
+            other host. Needs the extra `emulator`.
+        ca_file: Where to write the certificate that such clients have to trust, with mode 0600;
+            one that an emulator left there is replaced. None for a temporary folder, which is
+            removed at the end. No key is ever written there.
 
     Raises:
-        ValueError: `host` is not loopback.
+        ValueError: `host` is not loopback, or there is a `ca_file` without `tls`.
+        ImportError: `tls` needs a library that is not installed.
     """
 
     def __init__(
@@ -68,15 +78,20 @@ class Emulator:
         options: EmulatorOptions = EmulatorOptions(),  # noqa: B008 - frozen
         clock: Clock = SystemClock(),  # noqa: B008 - has no state
         seed: int = 0,
+        tls: bool = False,
+        ca_file: str | PathLike[str] | None = None,
     ) -> None:
         if host != LOOPBACK:
             raise ValueError(f"host is {host!r}, the emulator binds {LOOPBACK} only")
+        if ca_file is not None and not tls:
+            raise ValueError("a ca_file is of use with tls only")
         self.access_key = access_key
         self.secret_key = secret_key
         self.service_id = service_id
         self.sender = sender
         self.options = options
         self.clock = MovableClock(clock)
+        self.tls = tls
         self._port = port
         self._state = State(sender=sender, options=options, seed=seed)
         gateway = Gateway(
@@ -86,7 +101,9 @@ class Emulator:
         self._faults = FaultPlan(seed)
         self._site = Site(gateway, self._faults, self.clock)
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
         self._url: str | None = None
+        self._trust = Trust(ca_file) if tls else None
 
     def __repr__(self) -> str:
         return f"<Emulator {self._url or 'not running'} {self.service_id}>"
@@ -101,6 +118,33 @@ class Emulator:
         if self._url is None:
             raise RuntimeError("the emulator is not running")
         return self._url
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that clients of the proxy have to trust, as PEM.
+
+        Raises:
+            RuntimeError: The emulator is not running, or without TLS.
+        """
+        if self._trust is None:
+            raise RuntimeError("the emulator is without TLS: Emulator(tls=True)")
+        if self._trust.file is None:
+            raise RuntimeError("the emulator is not running")
+        return self._trust.file
+
+    def proxy_environment(self) -> dict[str, str]:
+        """Variables that send the common clients here in place of SENS, whatever their language.
+
+        Raises:
+            RuntimeError: The emulator is not running, or without TLS.
+        """
+        file = str(self.ca_file)
+        return {
+            "HTTPS_PROXY": self.url,
+            "NODE_EXTRA_CA_CERTS": file,
+            "SSL_CERT_FILE": file,
+            "REQUESTS_CA_BUNDLE": file,
+        }
 
     @property
     def admissions(self) -> AdmissionLog:
@@ -225,7 +269,7 @@ class Emulator:
         self._site.reset()
 
     def ready_line(self) -> str:
-        """One line of JSON with what a client has to be told.
+        """One line of JSON with what a client has to be told; `proxy` and `ca_file` with TLS only.
 
         Raises:
             RuntimeError: The emulator is not running.
@@ -237,6 +281,8 @@ class Emulator:
             "service_id": self.service_id,
             "sender": self.sender,
         }
+        if self._trust is not None:
+            facts |= {"proxy": self.url, "ca_file": str(self.ca_file)}
         return orjson.dumps(facts).decode()
 
     def session(self, **overrides: Any) -> "SensSession":
@@ -267,7 +313,7 @@ class Emulator:
 
         Raises:
             RuntimeError: It is running already.
-            OSError: The port is taken.
+            OSError: The port is taken, or the certificate's file cannot be written.
         """
         if self._runner is not None:
             raise RuntimeError("the emulator is running already")
@@ -278,14 +324,17 @@ class Emulator:
             shutdown_timeout=SHUTDOWN_TIMEOUT,
         )
         await runner.setup()
-        site = web.TCPSite(runner, LOOPBACK, self._port, backlog=BACKLOG)
+        assert runner.server is not None
+        door = Door(runner.server, None if self._trust is None else self._trust.begin())
         try:
-            await site.start()
+            port = await door.open(LOOPBACK, self._port)
+            if self._trust is not None:
+                self._trust.publish()
         except BaseException:
-            await runner.cleanup()
+            await self._close(runner, door)
             raise
-        self._runner = runner
-        self._url = f"http://{LOOPBACK}:{site.port}"
+        self._runner, self._door = runner, door
+        self._url = f"http://{LOOPBACK}:{port}"
 
     async def aclose(self) -> None:
         """Stop listening and end every request. What was late is not accepted any more.
@@ -293,11 +342,19 @@ class Emulator:
         What was recorded stays readable.
         """
         runner, self._runner = self._runner, None
+        door, self._door = self._door, None
         self._url = None
-        if runner is None:
+        if runner is None or door is None:
             return
         await self._site.aclose()
+        await self._close(runner, door)
+
+    async def _close(self, runner: web.AppRunner, door: Door) -> None:
+        await door.close()
         await runner.cleanup()
+        door.abort_tunnels()
+        if self._trust is not None:
+            self._trust.end()
 
     async def __aenter__(self) -> Self:
         await self.start()
