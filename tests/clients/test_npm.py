@@ -89,3 +89,32 @@ async def test_ncp_client_sends_many_with_texts_of_their_own(call, emulator, env
     assert answer["isSuccess"]
     assert (body["content"], body["countryCode"]) == (" ", "81")
     assert [emulator.admissions[one["to"]][0].text for one in people] == ["0번째", "1번째", "2번째"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_ncp_client_reads_back_what_became_of_a_message(call, emulator, environ):
+    sent = await call("ncp-client", "sendSMS", MESSAGE, environ=environ)
+    request_id = sent["data"]["requestId"]
+    emulator.advance(60.0)
+    listed = await call("ncp-client", "searchMessageRequest", request_id, environ=environ)
+    [message_id] = listed["preprocessed"]["messageIds"]
+    found = await call("ncp-client", "searchMessageResult", message_id, environ=environ)
+
+    [message] = found["preprocessed"]["messages"]
+    assert listed["data"]["messages"][0]["requestId"] == request_id
+    assert message_id == emulator.admissions["01012345678"][0].message_id
+    assert (message["to"], message["content"], message["status"]) == (
+        "01012345678",
+        TEXT,
+        "COMPLETED",
+    )
+    assert (message["statusCode"], message["statusName"]) == ("0", "success")
+
+
+@pytest.mark.parametrize("way", ["absolute"])
+async def test_ncp_client_is_told_that_nothing_is_listed_yet(call, emulator, environ):
+    sent = await call("ncp-client", "sendSMS", MESSAGE, environ=environ)
+    request_id = sent["data"]["requestId"]
+    listed = await call("ncp-client", "searchMessageRequest", request_id, environ=environ)
+
+    assert listed == {"isSuccess": False, "errorMessage": "Unexpected HTTP Status Code : 404"}
