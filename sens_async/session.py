@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -13,7 +13,15 @@ import attrs
 from sens_async.attachment_cache import AttachmentCache
 from sens_async.attachment_store import AttachmentStore
 from sens_async.attempt import Gateway
-from sens_async.calls import Call, ContentTypeName, TypeName, check_timeout
+from sens_async.calls import (
+    Call,
+    ContentTypeName,
+    StatusName,
+    StatusWord,
+    TypeName,
+    check_skipping,
+    check_timeout,
+)
 from sens_async.clock import Clock, SystemClock
 from sens_async.config import Credentials, Environment, Settings
 from sens_async.core.attachments import digest
@@ -22,7 +30,9 @@ from sens_async.core.message import KOREA
 from sens_async.core.phone import normalize_sender
 from sens_async.core.requests import Request, Service, upload_body
 from sens_async.core.responses import read_upload
+from sens_async.core.search import search
 from sens_async.core.signing import Signer
+from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.dispatch import Dispatcher
 from sens_async.errors import ConfigError, SessionClosed
 from sens_async.flow.limiter import GcraLimiter, Limiter
@@ -31,9 +41,12 @@ from sens_async.intake import Source
 from sens_async.models import ContentType, MessageType, Receipt, Recipient, UploadedFile
 from sens_async.outbox import Outbox
 from sens_async.pictures import Image
+from sens_async.readback import Readback
 from sens_async.report import BulkReport
+from sens_async.reservations import Reservations
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
+from sens_async.unsubscribes import Unsubscribes
 
 __all__ = ["SensSession"]
 
@@ -60,6 +73,8 @@ class SensSession:
         queue: Lets requests through.
         chunker: The rules by which lists are split.
         attachments: Uploaded pictures by their content.
+        reservations: Looks reservations up and cancels them.
+        unsubscribes: Reads and changes the list of who has opted out of advertisements.
     """
 
     def __init__(
@@ -124,12 +139,17 @@ class SensSession:
             clock=self._clock,
             store=attachment_store,
         )
+        check = self._check_usable
+        self._readback = Readback(self._dispatcher, service, check=check)
+        self.reservations = Reservations(self._dispatcher, service, check=check)
+        self.unsubscribes = Unsubscribes(self._dispatcher, service, check=check)
         self._outbox = Outbox(
             self._dispatcher,
             self.chunker,
             self.attachments,
             linger=settings.linger,
             sender=self.sender,
+            opted_out=self.unsubscribes.numbers,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
@@ -234,6 +254,7 @@ class SensSession:
         reserve_at: datetime | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a run that is over time still reports
         duplicates: Literal["skip", "send"] = "skip",
+        skip_unsubscribed: bool = False,
         report: BulkReport | None = None,
     ) -> BulkReport:
         """Send to any number of people, in concurrent requests of at most 100.
@@ -247,6 +268,9 @@ class SensSession:
             duplicates: "skip" to send the same text to the same number once, at 60 to
                 85 bytes of memory a recipient, twice that with personalised texts; "send" to
                 send it again.
+            skip_unsubscribed: Whether numbers that have opted out are left out of an
+                advertisement: they are `SKIPPED` as `Unsubscribed`. The list is read once, before
+                anything is sent; only with `content_type="AD"`.
             report: An empty report to fill while the run goes on. It is complete whatever
                 exception leaves this call.
 
@@ -257,6 +281,8 @@ class SensSession:
             TypeError: `recipients` is a single recipient, text or a mapping.
             ValueError: `report` was given to another run before.
             InvalidMessage: The call itself is wrong; nothing was sent.
+            SensError: The list of who has opted out was wanted and could not be read; nothing
+                was sent.
             Exception: Whatever the source raised, after what was in flight has ended.
 
         Cancellation: no more is taken from the source, what waits is `NOT_SENT`, what is on the
@@ -268,11 +294,13 @@ class SensSession:
         report = BulkReport() if report is None else report
         if not isinstance(report, BulkReport):
             raise TypeError(f"report must be a BulkReport, got {type(report).__name__}")
+        check_skipping(call, skip_unsubscribed)
         run = self._outbox.run(call, recipients, duplicates, report.add, takes_all=True)
         began = self._clock.monotonic()
         with report.timed(lambda: self._clock.monotonic() - began):
             try:
-                await finish(run, await self._outbox.start(run, timeout))
+                starting = self._outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
+                await finish(run, await starting)
             finally:
                 report.stopped_by = run.stopped_by
         if run.failure is not None:
@@ -293,6 +321,7 @@ class SensSession:
         reserve_at: datetime | None = None,
         timeout: float | None = None,
         duplicates: Literal["skip", "send"] = "skip",
+        skip_unsubscribed: bool = False,
     ) -> OutcomeStream:
         """Send to any number of people in flat memory, and iterate over outcomes as they come.
 
@@ -308,6 +337,7 @@ class SensSession:
                 `send`; the time is checked again for each request.
             timeout: See `send_many`.
             duplicates: See `send_many`; only "send" keeps memory flat.
+            skip_unsubscribed: See `send_many`; the list is read when the stream begins.
 
         Returns:
             The stream; nothing is sent before it is entered or iterated.
@@ -319,12 +349,13 @@ class SensSession:
         self._check_usable()
         check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
+        check_skipping(call, skip_unsubscribed)
         stream = OutcomeStream(max_unread=2 * self.queue.max_in_flight)
         run = self._outbox.run(call, recipients, duplicates, stream.add, room=stream.room)
 
         async def start() -> asyncio.Task[None]:
             self._check_usable()
-            return await self._outbox.start(run, timeout)
+            return await self._outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
 
         stream.follow(run, start)
         return stream
@@ -342,6 +373,110 @@ class SensSession:
         """
         self._check_usable()
         return await self.attachments.get(image)
+
+    def messages(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        completed_since: datetime | None = None,
+        completed_until: datetime | None = None,
+        request_id: str | None = None,
+        message_id: str | None = None,
+        type: MessageType | TypeName | None = None,  # noqa: A002 - the service's word
+        content_type: ContentType | ContentTypeName | None = None,
+        country_code: str | None = None,
+        status: DeliveryStatus | StatusWord | None = None,
+        status_name: StatusName | None = None,
+        sender: str | None = None,
+        to: str | None = None,
+    ) -> AsyncIterator[Delivery]:
+        """Look for accepted messages; the service knows those of the last 90 days.
+
+        ```python
+        async for delivery in sens.messages(since=yesterday, status_name="fail"):
+            print(delivery.number, delivery.result)
+        ```
+
+        One of `since`, `completed_since` and `request_id` must be given. A window longer than the
+        service takes (30 days by request, 24 hours by completion) is asked for in pieces, the
+        earliest first; further back than 90 days is allowed and finds nothing.
+
+        Args:
+            since: Only messages requested at or after this; aware, taken by the second.
+            until: Only messages requested at or before this; None for now. The service compares
+                seconds, and does not say whether it counts a window's last one: a message of the
+                second after may come, too.
+            completed_since: As `since`, by the time of the report.
+            completed_until: As `until`, by the time of the report.
+            request_id: Only messages of this request.
+            message_id: Only this message.
+            type: Only messages sent as this.
+            content_type: Only these.
+            country_code: Only messages to this country; digits.
+            status: Only messages that are this far.
+            status_name: Only completed ones that were delivered, or failed.
+            sender: Only messages from this number.
+            to: Only messages to this number; a Korean one unless `country_code` is given.
+
+        Returns:
+            An iterator that asks for a page of 100 when it needs one, and may be left at any
+            time. Nothing found is an empty iteration. The order is the service's.
+
+        Raises:
+            InvalidQuery: What is asked for cannot be asked; naming it.
+            SensError: While iterating: a page could not be read. What came before is good.
+        """
+        self._check_usable()
+        listings = search(
+            self._clock.time(),
+            since=since,
+            until=until,
+            completed_since=completed_since,
+            completed_until=completed_until,
+            request_id=request_id,
+            message_id=message_id,
+            type=type,
+            content_type=content_type,
+            country_code=country_code,
+            status=status,
+            status_name=status_name,
+            sender=sender,
+            to=to,
+        )
+        return self._readback.rows_of(listings)
+
+    async def message(self, message_id: str) -> Delivery:
+        """Look one message up.
+
+        Args:
+            message_id: `Delivery.message_id`. A request id is not one: see `deliveries`.
+
+        Raises:
+            InvalidQuery: The id is empty or no str.
+            NotFound: The service knows no message of this id, or not yet.
+            SensError: It could not be read.
+        """
+        self._check_usable()
+        return await self._readback.message(message_id)
+
+    def deliveries(self, of: str | Receipt) -> AsyncIterator[Delivery]:
+        """Look up the messages of one request, as they are now.
+
+        Args:
+            of: A request id, for all of its messages; or the receipt of a `send`, for that
+                recipient's only: with `linger`, others may have shared the request.
+
+        Returns:
+            See `messages`. A request that the service does not list yet (it was accepted a moment
+            ago, or is reserved) is an empty iteration, not an error.
+
+        Raises:
+            InvalidQuery: The id is empty or no str.
+            SensError: While iterating: a page could not be read.
+        """
+        self._check_usable()
+        return self._readback.deliveries(of)
 
     async def aclose(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Finish what is on the wire, and close.
