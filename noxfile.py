@@ -1,6 +1,7 @@
 """The project's checks: `nox` runs those that must pass, `nox --list` shows all."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -41,7 +42,7 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, against the installed wheel."""
     session.install(*group("tests"), f".[{EXTRAS}]")
-    run_tests(session)
+    run_tests(session, "-n", "auto", "--dist", "worksteal")
 
 
 @nox.session
@@ -49,7 +50,7 @@ def coverage(session: nox.Session) -> None:
     """All tests once, and what they leave out."""
     session.install(*group("tests"), f".[{EXTRAS}]")
     session.run("coverage", "erase")
-    run_tests(session, "coverage", "run", "-m")
+    run_tests(session, runner=("coverage", "run", "-m"))
     session.run("coverage", "combine")
     session.run("coverage", "report", "--skip-covered")
 
@@ -92,7 +93,7 @@ def endurance(session: nox.Session) -> None:
     """Runs of a million recipients with faults, against the emulator; takes minutes."""
     session.install(*group("tests"), f".[{EXTRAS}]")
     session.env["SENS_ENDURANCE"] = "1000000"
-    run_tests(session, only="tests/integration/test_endurance.py")
+    run_tests(session, "tests/integration/test_endurance.py")
 
 
 @nox.session
@@ -102,10 +103,10 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
-def run_tests(session: nox.Session, *runner: str, only: str = "") -> None:
+def run_tests(session: nox.Session, *options: str, runner: Sequence[str] = ()) -> None:
     """Run pytest so that it imports the installed package, not the checkout."""
-    command = [*runner, "pytest", *([only] if only else [])]
-    session.run(*command, *session.posargs, env={"PYTHONSAFEPATH": "1", **passed_on()})
+    command = [*runner, "pytest", *options, *session.posargs]
+    session.run(*command, env={"PYTHONSAFEPATH": "1", **passed_on()})
 
 
 def passed_on() -> dict[str, str]:
