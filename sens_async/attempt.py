@@ -41,6 +41,10 @@ class Gateway:
     transport: Transport
     clock: Clock
 
+    def now(self) -> float:
+        """Give the gateway's time as far as it is known, seconds since the epoch."""
+        return self.clock.time() + self.signer.offset
+
     async def exchange(
         self, request: Request, handover: Handover, *, timestamp_ms: int | None = None
     ) -> Exchange:

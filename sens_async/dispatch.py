@@ -7,6 +7,7 @@ finding a culprit, halving, and stopping a run.
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
+from uuid import uuid4
 
 import attrs
 
@@ -30,11 +31,13 @@ from sens_async.errors import RateLimited, SensError, TransportError, without_tr
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.queue import RequestQueue
+from sens_async.models import OutcomeState
+from sens_async.outcomes import OutcomeBatch
 from sens_async.transport import Handover
 
 T = TypeVar("T")
 
-__all__ = ["Dispatcher", "Flight", "Verdict"]
+__all__ = ["Dispatcher", "Flight", "Verdict", "new_token", "unknown"]
 
 
 class Flight:
@@ -46,7 +49,7 @@ class Flight:
     Attributes:
         batch: As given.
         attempts: Requests begun for it.
-        signed_at: Signature time of the last, seconds since the epoch, or None.
+        signed_at: Signature time of the last on the gateway's clock, or None.
         is_withdrawn: Whether no further request may be made for it.
     """
 
@@ -174,8 +177,9 @@ class Dispatcher:
                     message.check_time(clock.time())
                     began = clock.monotonic()
                     body = batch.body(file_ids)  # only now: somebody may have left meanwhile
-                    handover = flight.begin(clock.time())
-                    attempt = await self.gateway.send(body, handover)
+                    timestamp = self.gateway.signer.timestamp(clock.time())
+                    handover = flight.begin(timestamp / 1000)
+                    attempt = await self.gateway.send(body, handover, timestamp_ms=timestamp)
                 finally:
                     self.queue.leave(lane)
             except SensError as error:
@@ -187,6 +191,8 @@ class Dispatcher:
                 self.pauses.end(began)
                 self.queue.observe(clock.monotonic() - began)
                 return Verdict(Step.ACCEPT, attempt, None)
+            if not attempt.error.may_have_been_sent:
+                batch.release()
             history = History(
                 recipients=len(batch),
                 has_old_files=files.are_old(file_ids),
@@ -271,3 +277,23 @@ class Dispatcher:
                 raise error
             longest = min(self.policy.max_wait, self.policy.backoff * 2**failures)
             await clock.sleep(self._random() * longest)
+
+
+def new_token() -> str:
+    """Make a name for one request; see `Evidence`."""
+    return uuid4().hex
+
+
+def unknown(
+    batch: Batch, error: SensError, *, token: str | None = None, is_final: bool = True
+) -> OutcomeBatch:
+    """Give everybody's outcome where the last attempt may have been accepted.
+
+    Args:
+        batch: Its `attempted_at` is that attempt's.
+        error: What is known.
+        token: The request's name, if it has one already.
+        is_final: See `Evidence`.
+    """
+    evidence = batch.evidence(token or new_token(), is_final=is_final)
+    return batch.settled(OutcomeState.UNKNOWN, error=error, evidence=evidence)
