@@ -2,6 +2,8 @@
 
 from sens_async.config import Credentials, RateLimit, RetryPolicy, Settings, Timeouts
 from sens_async.core.content import measure
+from sens_async.core.result_codes import ResultClass, ResultCode
+from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.errors import (
     AdRuleViolated,
     ApiError,
@@ -15,6 +17,7 @@ from sens_async.errors import (
     DuplicateRecipient,
     InvalidAttachment,
     InvalidMessage,
+    InvalidQuery,
     InvalidRecipient,
     InvalidSchedule,
     InvalidTemplate,
@@ -41,6 +44,9 @@ from sens_async.models import (
     OutcomeState,
     Receipt,
     Recipient,
+    Reservation,
+    ReservationStatus,
+    Unsubscribe,
     UploadedFile,
 )
 from sens_async.outcomes import Outcome, OutcomeBatch
@@ -61,9 +67,12 @@ __all__ = [
     "ContentTooLong",
     "ContentType",
     "Credentials",
+    "Delivery",
+    "DeliveryStatus",
     "DuplicateRecipient",
     "InvalidAttachment",
     "InvalidMessage",
+    "InvalidQuery",
     "InvalidRecipient",
     "InvalidSchedule",
     "InvalidTemplate",
@@ -81,7 +90,11 @@ __all__ = [
     "Receipt",
     "Recipient",
     "RequestTimeout",
+    "Reservation",
     "ReservationNotCancellable",
+    "ReservationStatus",
+    "ResultClass",
+    "ResultCode",
     "RetryPolicy",
     "RunStopped",
     "SendTimeout",
@@ -94,6 +107,7 @@ __all__ = [
     "TransportError",
     "UnencodableText",
     "UnreadableResponse",
+    "Unsubscribe",
     "Unsubscribed",
     "UploadedFile",
     "measure",

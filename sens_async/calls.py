@@ -12,10 +12,12 @@ from sens_async.errors import InvalidMessage
 from sens_async.models import ContentType, MessageType
 from sens_async.pictures import Image
 
-__all__ = ["Call", "ContentTypeName", "TypeName", "check_timeout"]
+__all__ = ["Call", "ContentTypeName", "StatusName", "StatusWord", "TypeName", "check_timeout"]
 
 TypeName = Literal["SMS", "LMS", "MMS"]
 ContentTypeName = Literal["COMM", "AD"]
+StatusWord = Literal["READY", "PROCESSING", "COMPLETED"]
+StatusName = Literal["success", "fail"]
 
 
 def check_timeout(timeout: float | None, *, allows_zero: bool = False) -> None:

@@ -3,6 +3,7 @@
     SensError
     ├── ConfigError (ValueError)         wrong or missing settings, when they are built
     ├── SessionClosed                    the session was closed before this was sent
+    ├── InvalidQuery (ValueError)        a question that SENS cannot be asked
     ├── InvalidMessage (ValueError)      refused here, before any request
     │   ├── InvalidRecipient             not a phone number that can be sent to
     │   ├── ContentTooLong               more bytes than the message type takes
@@ -56,6 +57,7 @@ __all__ = [
     "DuplicateRecipient",
     "InvalidAttachment",
     "InvalidMessage",
+    "InvalidQuery",
     "InvalidRecipient",
     "InvalidSchedule",
     "InvalidTemplate",
@@ -120,6 +122,10 @@ class SessionClosed(SensError):
     """The session is closed, or was closed before this message's turn came."""
 
     _retryable_by_default = True
+
+
+class InvalidQuery(SensError, ValueError):
+    """A question that SENS cannot be asked: a time without zone, an empty id, no window."""
 
 
 class InvalidMessage(SensError, ValueError):
@@ -335,7 +341,38 @@ class NotFound(ApiError):
 
 
 class ReservationNotCancellable(ApiError):
-    """The reservation is not waiting any more."""
+    """The reservation is not waiting any more.
+
+    Attributes:
+        state: What the service calls the reservation's state, for example `"DONE"`.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        state: str = "",
+        status: int = 0,
+        code: str | None = None,
+        request_id: str | None = None,
+        body_excerpt: str = "",
+        retry_after: float | None = None,
+        may_have_been_sent: bool = False,
+        is_retryable: bool | None = None,
+        outcome: "Outcome | None" = None,
+    ) -> None:
+        super().__init__(
+            message,
+            status=status,
+            code=code,
+            request_id=request_id,
+            body_excerpt=body_excerpt,
+            retry_after=retry_after,
+            may_have_been_sent=may_have_been_sent,
+            is_retryable=is_retryable,
+            outcome=outcome,
+        )
+        self.state = state
 
 
 class RateLimited(ApiError):

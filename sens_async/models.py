@@ -15,6 +15,9 @@ __all__ = [
     "OutcomeState",
     "Receipt",
     "Recipient",
+    "Reservation",
+    "ReservationStatus",
+    "Unsubscribe",
     "UploadedFile",
 ]
 
@@ -66,6 +69,28 @@ class OutcomeState(_Word):
     """Provably not accepted: safe to give again."""
     UNKNOWN = "UNKNOWN"
     """May have been accepted: giving it again may send it twice."""
+
+
+class ReservationStatus(_AnyCase):
+    """Where a reservation is (SENS API: Get reservation status, `reserveStatus`)."""
+
+    READY = "READY"
+    """It waits; only now can it be cancelled."""
+    PROCESSING = "PROCESSING"
+    """It is being sent."""
+    CANCELED = "CANCELED"
+    """It was cancelled: nothing was sent, and nothing will be."""
+    FAIL = "FAIL"
+    """Sending failed."""
+    DONE = "DONE"
+    """It was handed on; what arrived is learnt from its deliveries."""
+    STALE = "STALE"
+    """It timed out."""
+    SKIP = "SKIP"
+    """The service it belongs to does not exist any more."""
+
+
+_UNFINISHED = frozenset({ReservationStatus.READY, ReservationStatus.PROCESSING})
 
 
 @attrs.define(repr=False)
@@ -141,3 +166,51 @@ class UploadedFile:
     name: str = ""
     size_bytes: int = 0
     digest: str = attrs.field(default="", repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Reservation:
+    """A request that the service keeps until its time.
+
+    Attributes:
+        reserve_id: The request id that sending it gave.
+        status: Where it is; a word that is not known stays as it came.
+        reserve_at: When it is to go out (KST), or None if the service gave no readable time.
+        zone: The time zone it was asked for in, such as `"Asia/Seoul"`.
+    """
+
+    reserve_id: str
+    status: ReservationStatus | str
+    reserve_at: datetime | None = None
+    zone: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will become of it; False for a word that is not known."""
+        return isinstance(self.status, ReservationStatus) and self.status not in _UNFINISHED
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Whether it still waits."""
+        return self.status is ReservationStatus.READY
+
+
+@attrs.frozen(kw_only=True)
+class Unsubscribe:
+    """A number that has opted out of advertisements.
+
+    Attributes:
+        number: As the service writes it.
+        registered_at: Since when (KST), or None if the service gave no readable time.
+        how: `"C"` by a call to the 080 number, `"M"` by hand in the console or through the API;
+            anything else as it came.
+    """
+
+    number: str = attrs.field(repr=mask)
+    registered_at: datetime | None = None
+    how: str | None = None
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether it was entered by hand, not by the recipient's call."""
+        return self.how == "M"

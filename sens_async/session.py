@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -13,7 +13,14 @@ import attrs
 from sens_async.attachment_cache import AttachmentCache
 from sens_async.attachment_store import AttachmentStore
 from sens_async.attempt import Gateway
-from sens_async.calls import Call, ContentTypeName, TypeName, check_timeout
+from sens_async.calls import (
+    Call,
+    ContentTypeName,
+    StatusName,
+    StatusWord,
+    TypeName,
+    check_timeout,
+)
 from sens_async.clock import Clock, SystemClock
 from sens_async.config import Credentials, Environment, Settings
 from sens_async.core.attachments import digest
@@ -22,7 +29,9 @@ from sens_async.core.message import KOREA
 from sens_async.core.phone import normalize_sender
 from sens_async.core.requests import Request, Service, upload_body
 from sens_async.core.responses import read_upload
+from sens_async.core.search import search
 from sens_async.core.signing import Signer
+from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.dispatch import Dispatcher
 from sens_async.errors import ConfigError, SessionClosed
 from sens_async.flow.limiter import GcraLimiter, Limiter
@@ -31,6 +40,7 @@ from sens_async.intake import Source
 from sens_async.models import ContentType, MessageType, Receipt, Recipient, UploadedFile
 from sens_async.outbox import Outbox
 from sens_async.pictures import Image
+from sens_async.readback import Readback
 from sens_async.report import BulkReport
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
@@ -131,6 +141,7 @@ class SensSession:
             linger=settings.linger,
             sender=self.sender,
         )
+        self._readback = Readback(self._dispatcher, service, check=self._check_usable)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self._closing: asyncio.Task[None] | None = None
@@ -341,6 +352,110 @@ class SensSession:
         """
         self._check_usable()
         return await self.attachments.get(image)
+
+    def messages(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        completed_since: datetime | None = None,
+        completed_until: datetime | None = None,
+        request_id: str | None = None,
+        message_id: str | None = None,
+        type: MessageType | TypeName | None = None,  # noqa: A002 - the service's word
+        content_type: ContentType | ContentTypeName | None = None,
+        country_code: str | None = None,
+        status: DeliveryStatus | StatusWord | None = None,
+        status_name: StatusName | None = None,
+        sender: str | None = None,
+        to: str | None = None,
+    ) -> AsyncIterator[Delivery]:
+        """Look for accepted messages; the service knows those of the last 90 days.
+
+        ```python
+        async for delivery in sens.messages(since=yesterday, status_name="fail"):
+            print(delivery.number, delivery.result)
+        ```
+
+        One of `since`, `completed_since` and `request_id` must be given. A window longer than the
+        service takes (30 days by request, 24 hours by completion) is asked for in pieces, the
+        earliest first; further back than 90 days is allowed and finds nothing.
+
+        Args:
+            since: Only messages requested at or after this; aware, taken by the second.
+            until: Only messages requested at or before this; None for now. The service compares
+                seconds, and does not say whether it counts a window's last one: a message of the
+                second after may come, too.
+            completed_since: As `since`, by the time of the report.
+            completed_until: As `until`, by the time of the report.
+            request_id: Only messages of this request.
+            message_id: Only this message.
+            type: Only messages sent as this.
+            content_type: Only these.
+            country_code: Only messages to this country; digits.
+            status: Only messages that are this far.
+            status_name: Only completed ones that were delivered, or failed.
+            sender: Only messages from this number.
+            to: Only messages to this number; a Korean one unless `country_code` is given.
+
+        Returns:
+            An iterator that asks for a page of 100 when it needs one, and may be left at any
+            time. Nothing found is an empty iteration. The order is the service's.
+
+        Raises:
+            InvalidQuery: What is asked for cannot be asked; naming it.
+            SensError: While iterating: a page could not be read. What came before is good.
+        """
+        self._check_usable()
+        listings = search(
+            self._clock.time(),
+            since=since,
+            until=until,
+            completed_since=completed_since,
+            completed_until=completed_until,
+            request_id=request_id,
+            message_id=message_id,
+            type=type,
+            content_type=content_type,
+            country_code=country_code,
+            status=status,
+            status_name=status_name,
+            sender=sender,
+            to=to,
+        )
+        return self._readback.rows_of(listings)
+
+    async def message(self, message_id: str) -> Delivery:
+        """Look one message up.
+
+        Args:
+            message_id: `Delivery.message_id`. A request id is not one: see `deliveries`.
+
+        Raises:
+            InvalidQuery: The id is empty or no str.
+            NotFound: The service knows no message of this id, or not yet.
+            SensError: It could not be read.
+        """
+        self._check_usable()
+        return await self._readback.message(message_id)
+
+    def deliveries(self, of: str | Receipt) -> AsyncIterator[Delivery]:
+        """Look up the messages of one request, as they are now.
+
+        Args:
+            of: A request id, for all of its messages; or the receipt of a `send`, for that
+                recipient's only: with `linger`, others may have shared the request.
+
+        Returns:
+            See `messages`. A request that the service does not list yet (it was accepted a moment
+            ago, or is reserved) is an empty iteration, not an error.
+
+        Raises:
+            InvalidQuery: The id is empty or no str.
+            SensError: While iterating: a page could not be read.
+        """
+        self._check_usable()
+        return self._readback.deliveries(of)
 
     async def aclose(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Finish what is on the wire, and close.

@@ -10,7 +10,7 @@ import sens_async
 PACKAGE = Path(sens_async.__file__).parent
 
 ROWS = [
-    {"core", "models", "outcomes", "report", "errors"},
+    {"core", "deliveries", "models", "outcomes", "report", "errors"},
     {"transport", "connections", "deadlines", "clock", "config", "pictures"},
     {"flow"},
     {
@@ -25,10 +25,13 @@ ROWS = [
         "gates",
         "intake",
         "outbox",
+        "readback",
+        "reservations",
         "session",
         "sharing",
         "single",
         "stream",
+        "unsubscribes",
     },
     {"campaign", "emulator"},
     {"cluster", "testing"},
@@ -41,7 +44,8 @@ NEIGHBOURLY = {0, 1, 3, 6}
 
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "random", "os", "sqlite3"}
 CLIENTS_READING = {
-    f"sens_async.core.{name}" for name in ("wire", "requests", "responses", "content", "charset")
+    f"sens_async.core.{name}"
+    for name in ("wire", "requests", "responses", "answers", "listing", "content", "charset")
 }
 """What the emulator must not share: a mistake made once would cancel itself."""
 

@@ -12,15 +12,22 @@ from urllib.parse import quote
 
 import orjson
 
-from sens_async.errors import ConfigError
+from sens_async.errors import ConfigError, InvalidQuery
 
 __all__ = [
     "BEFORE_TEXT",
     "MESSAGES_PER_REQUEST",
+    "OPT_OUTS_PER_PAGE",
+    "OPT_OUTS_PER_REQUEST",
     "Request",
     "Service",
     "addressed",
+    "checked_id",
     "entered",
+    "of_message",
+    "of_reservation",
+    "opt_outs",
+    "opted_out",
     "send_body",
     "send_head",
     "upload_body",
@@ -29,6 +36,12 @@ __all__ = [
 
 MESSAGES_PER_REQUEST = 100
 """Recipients one request may name (SENS API: Send messages, `messages`)."""
+
+OPT_OUTS_PER_PAGE = 100
+"""The most numbers a page of the opt-out list may have (SENS API: List unsubscribes)."""
+
+OPT_OUTS_PER_REQUEST = 1000
+"""The most numbers one request may add or remove (SENS API: Create, Delete unsubscribes)."""
 
 BEFORE_TEXT = '","content":"'
 """Between the digits of a recipient and a text of its own."""
@@ -58,9 +71,11 @@ class Service:
         service_id: As the caller gave it.
         messages: Target of sending and listing.
         files: Target of uploading.
+        reservations: What the targets of single reservations begin with.
+        unsubscribes: Target of reading and changing the opt-out list.
     """
 
-    __slots__ = ("files", "messages", "service_id")
+    __slots__ = ("files", "messages", "reservations", "service_id", "unsubscribes")
 
     def __init__(self, service_id: str) -> None:
         """Check and encode a service id.
@@ -94,6 +109,8 @@ class Service:
         self.service_id = service_id
         self.messages = f"/sms/v2/services/{encoded}/messages"
         self.files = f"/sms/v2/services/{encoded}/files"
+        self.reservations = f"/sms/v2/services/{encoded}/reservations"
+        self.unsubscribes = f"/sms/v2/services/{encoded}/unsubscribes"
 
 
 def send_head(envelope: Mapping[str, object], content: str, subject: str | None) -> bytes:
@@ -173,3 +190,66 @@ def upload_body(name: str, data: bytes) -> bytes:
         data: The bytes of the JPEG.
     """
     return orjson.dumps({"fileName": name, "fileBody": b64encode(data).decode("ascii")})
+
+
+def checked_id(text: object, name: str) -> str:
+    """Give an id of the service, which is opaque, if it can be one.
+
+    Raises:
+        InvalidQuery: It is no str or empty, or cannot be written in a request.
+    """
+    if not isinstance(text, str) or not text.strip():
+        what = "empty" if isinstance(text, str) else f"no str but {type(text).__name__}"
+        raise InvalidQuery(f"{name} is {what}; give it as the service did")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidQuery(f"{name} holds half a character (a lone surrogate)") from None
+    return text
+
+
+def of_message(service: Service, message_id: str) -> Request:
+    """Ask for one message (SENS API: Get message)."""
+    return Request("GET", f"{service.messages}/{_segment(message_id, 'message_id')}")
+
+
+def of_reservation(service: Service, reserve_id: str, *, cancels: bool = False) -> Request:
+    """Ask for the state of a reservation, or to cancel it (SENS API: reservations)."""
+    target = f"{service.reservations}/{_segment(reserve_id, 'reserve_id')}"
+    return Request("DELETE", target) if cancels else Request("GET", f"{target}/reserve-status")
+
+
+def opt_outs(
+    service: Service, *, number: str | None, since: int | None, until: int | None, page: int
+) -> Request:
+    """Ask for a page of the opt-out list (SENS API: List unsubscribes).
+
+    Args:
+        service: Whose.
+        number: Digits, or None for all.
+        since: Milliseconds since the epoch, by registration, or None.
+        until: The same.
+        page: From 0.
+    """
+    fields = {
+        "clientTelNo": number,
+        "startTime": since,
+        "endTime": until,
+        "pageIndex": page,
+        "pageSize": OPT_OUTS_PER_PAGE,
+    }
+    pairs = [f"{name}={value}" for name, value in fields.items() if value is not None]
+    return Request("GET", f"{service.unsubscribes}?{'&'.join(pairs)}")
+
+
+def opted_out(service: Service, method: str, numbers: Sequence[str]) -> Request:
+    """Ask to add (`POST`) or remove (`DELETE`) numbers: a bare array, also in a DELETE."""
+    body = orjson.dumps([{"clientTelNo": number} for number in numbers])
+    return Request(method, service.unsubscribes, body)
+
+
+def _segment(text: str, name: str) -> str:
+    """Write an id as one segment of a path, whatever it holds."""
+    if checked_id(text, name).strip(".") == "":
+        raise InvalidQuery(f"{name} is {text!r}, which would lead the path elsewhere")
+    return quote(text, safe="")

@@ -35,7 +35,9 @@ __all__ = [
     "read_failure",
     "read_send",
     "read_upload",
+    "refusal",
     "retry_after",
+    "unreadable",
 ]
 
 _EXCERPT = 200
@@ -100,9 +102,9 @@ def read_send(response: Response) -> SendAnswer | SensError:
     try:
         answer = read(response.body, SendAnswer)
     except ValueError as cause:
-        return _unreadable(response, f"a 202 without a readable request id ({cause})")
+        return unreadable(response, f"a 202 without a readable request id ({cause})")
     if answer.status_name == "fail":
-        return _unreadable(response, "a 202 whose statusName is 'fail'")
+        return unreadable(response, "a 202 whose statusName is 'fail'")
     return answer
 
 
@@ -113,7 +115,7 @@ def read_upload(response: Response) -> UploadAnswer | SensError:
     try:
         return read(response.body, UploadAnswer)
     except ValueError as cause:
-        return _unreadable(response, f"an upload answer without fileId and expireTime ({cause})")
+        return unreadable(response, f"an upload answer without fileId and expireTime ({cause})")
 
 
 def read_failure(response: Response) -> SensError:
@@ -131,7 +133,19 @@ def read_failure(response: Response) -> SensError:
     if status >= 500:
         text = f"failed {_describe(status, body)}"
         return _api_error(ServiceUnavailable, text, response, body, may_have_been_sent=True)
-    return _unreadable(response, f"a {status} that does not come from SENS")
+    return unreadable(response, f"a {status} that does not come from SENS")
+
+
+def refusal(response: Response, what: str) -> ApiError:
+    """Give the error that a 4xx means, also where it came without a body that proves its origin.
+
+    Args:
+        response: The answer.
+        what: Begins the error's text, for example "there is no such message".
+    """
+    body = _error_body(response.body)
+    kind = _BY_STATUS.get(response.status, ApiError)
+    return _api_error(kind, f"{what}: refused {_describe(response.status, body)}", response, body)
 
 
 def gateway_time(response: Response) -> float | None:
@@ -182,7 +196,8 @@ def _api_error(
     )
 
 
-def _unreadable(response: Response, what: str) -> UnreadableResponse:
+def unreadable(response: Response, what: str) -> UnreadableResponse:
+    """Give the error for an answer that cannot be what it should be, or came from elsewhere."""
     return UnreadableResponse(
         f"the answer was {what}",
         status=response.status,

@@ -5,13 +5,15 @@ each recipient is made from it when somebody looks, so that millions of recipien
 each while they are sent.
 """
 
+import re
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import attrs
 
 from sens_async.emulator import charset
-from sens_async.emulator.envelope import LIMITS, SUBJECT_LIMIT, Envelope
+from sens_async.emulator.envelope import LIMITS, MAX_RECIPIENTS, SUBJECT_LIMIT, Envelope
 
 __all__ = ["Admission", "AdmissionLog", "Batch"]
 
@@ -19,6 +21,8 @@ BAD_NUMBER = "3003"
 UNENCODABLE = "3022"
 UNREGISTERED_SENDER = "3023"
 FILE_EXPIRED = "S007"
+
+_MESSAGE_ID = re.compile(r"[0-9a-f-]{24}[0-9a-f]{12}", re.ASCII)
 
 
 class Admission(NamedTuple):
@@ -82,6 +86,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.envelope.numbers)
 
+    @property
+    def leaves_at(self) -> float | None:
+        """When a reserved request goes out, seconds since the epoch; None if it is none."""
+        return self.envelope.leaves_at
+
     def __iter__(self) -> Iterator[Admission]:
         return map(self.admission, range(len(self)))
 
@@ -92,7 +101,7 @@ class Batch:
         subject = envelope.subjects[position] if envelope.subjects else envelope.subject
         return Admission(
             self.request_id,
-            self._message_id(position),
+            self.message_id(position),
             envelope.numbers[position],
             envelope.type,
             envelope.content_type,
@@ -107,9 +116,12 @@ class Batch:
             self._failure(position),
         )
 
-    def _message_id(self, position: int) -> str:
-        """Shaped like a UUID of version 4; serial and position make it unique."""
-        seed, last = self.message_seed, self.serial * 100 + position
+    def message_id(self, position: int) -> str:
+        """The id of a recipient's message: shaped like a UUID of version 4.
+
+        Serial and position make it unique.
+        """
+        seed, last = self.message_seed, self.serial * MAX_RECIPIENTS + position
         return f"{seed[:8]}-{seed[8:12]}-4{seed[12:15]}-8{seed[15:18]}-{last:012x}"
 
     def _failure(self, position: int) -> str | None:
@@ -120,6 +132,10 @@ class Batch:
         if position in self.envelope.unencodable:
             return UNENCODABLE
         return None
+
+
+def _time(batch: Batch) -> float:
+    return batch.at
 
 
 class AdmissionLog(Mapping[str, list[Admission]]):
@@ -137,6 +153,10 @@ class AdmissionLog(Mapping[str, list[Admission]]):
         self.total = 0
         self._by_number: dict[str, list[Admission]] = {}
         self._indexed = 0
+        self._by_request: dict[str, Batch] = {}
+        self._by_time: list[Batch] = []
+        self._reserved: list[Batch] = []
+        self._sorted = 0
 
     def add(self, batch: Batch) -> None:
         """Record an accepted request, all its recipients at once."""
@@ -147,7 +167,39 @@ class AdmissionLog(Mapping[str, list[Admission]]):
         """Forget everything."""
         self.batches.clear()
         self._by_number.clear()
-        self.total = self._indexed = 0
+        self._by_request.clear()
+        self._by_time.clear()
+        self._reserved.clear()
+        self.total = self._indexed = self._sorted = 0
+
+    def request(self, request_id: str) -> Batch | None:
+        """The batch of a request id, or None."""
+        self._sort()
+        return self._by_request.get(request_id)
+
+    def message(self, message_id: str) -> tuple[Batch, int] | None:
+        """The batch that a message belongs to and its position in it, or None."""
+        if not self.batches or not _MESSAGE_ID.fullmatch(message_id):
+            return None
+        serial, position = divmod(int(message_id[-12:], 16), MAX_RECIPIENTS)
+        place = serial - self.batches[0].serial
+        if not 0 <= place < len(self.batches):
+            return None
+        batch = self.batches[place]
+        if position >= len(batch) or batch.message_id(position) != message_id:
+            return None
+        return batch, position
+
+    def between(self, first: float, last: float) -> list[Batch]:
+        """The batches accepted from one moment to another, both included, by time."""
+        self._sort()
+        start = bisect_left(self._by_time, first, key=_time)
+        return self._by_time[start : bisect_right(self._by_time, last, key=_time)]
+
+    def reserved(self) -> list[Batch]:
+        """The reserved batches, in order of acceptance."""
+        self._sort()
+        return list(self._reserved)
 
     def __getitem__(self, number: str) -> list[Admission]:
         return self._index()[number]
@@ -160,6 +212,17 @@ class AdmissionLog(Mapping[str, list[Admission]]):
 
     def __repr__(self) -> str:
         return f"<AdmissionLog: {self.total} messages in {len(self.batches)} requests>"
+
+    def _sort(self) -> None:
+        """Take in what was added since somebody looked last."""
+        for i in range(self._sorted, len(self.batches)):
+            batch = self.batches[i]
+            self._by_request[batch.request_id] = batch
+            # Nearly always at the end; not if the clock was set back.
+            insort(self._by_time, batch, key=_time)
+            if batch.leaves_at is not None:
+                self._reserved.append(batch)
+        self._sorted = len(self.batches)
 
     def _index(self) -> dict[str, list[Admission]]:
         for i in range(self._indexed, len(self.batches)):

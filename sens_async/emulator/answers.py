@@ -13,10 +13,12 @@ import attrs
 import orjson
 
 __all__ = [
+    "KST",
     "Answer",
     "Refused",
     "gateway_error",
     "json_answer",
+    "korean_second",
     "korean_time",
     "rendered",
     "service_error",
@@ -103,6 +105,11 @@ def korean_time(at: float) -> str:
     """The time as send and upload write it: Korean, in milliseconds, without an offset."""
     moment = datetime.fromtimestamp(at, UTC).astimezone(KST).replace(tzinfo=None)
     return moment.isoformat(timespec="milliseconds")
+
+
+def korean_second(at: float) -> str:
+    """The time as lists write it: Korean, cut to the second, with a space, without an offset."""
+    return korean_time(at)[:19].replace("T", " ")
 
 
 def rendered(answer: Answer, now: float) -> bytes:

@@ -16,6 +16,7 @@ from sens_async.emulator.answers import Answer, gateway_error
 from sens_async.emulator.breakage import broken_answer, torn_bytes
 from sens_async.emulator.faults import Fault, FaultKind, FaultPlan
 from sens_async.emulator.gateway import Gateway, Received, endpoint_of
+from sens_async.emulator.routes import READING
 
 __all__ = ["LoggedRequest", "Site", "make_app"]
 
@@ -31,13 +32,14 @@ class LoggedRequest:
     """One request to an endpoint of the service, in the order they came.
 
     Attributes:
-        endpoint: `"messages"` or `"files"`.
+        endpoint: One of `sens_async.emulator.routes.ENDPOINTS`; `"messages"` is the send.
         target: The request target as on the wire.
         headers: Case-insensitive, the signature's included.
         recipients: How many items `messages` had, whatever became of them.
         at: When its body was read, seconds since the epoch on the emulator's clock.
         status: Of the answer that was given; None if there was none, or not yet.
-        accepted: Whether its messages were accepted, or its picture was taken.
+        accepted: Whether what it asked for was done: its messages accepted, its picture taken,
+            its reservation cancelled. False where the endpoint only reads.
         fault: The kind of the fault it met, or None.
         body: Its bytes, if `EmulatorOptions.keep_bodies`.
     """
@@ -119,9 +121,11 @@ class Site:
         answer: Answer | None = None
         if fault is not None and fault.kind is FaultKind.LATE:
             await self._wait(self.clock.sleep(fault.delay))
-        if fault is None or fault.accept or fault.kind is FaultKind.LATE:
+        # What only reads may always be done, and shows what a broken answer would have held.
+        done = fault is None or fault.accept or fault.kind is FaultKind.LATE
+        if done or entry.endpoint in READING:
             answer = self._process(received)
-            entry.accepted = answer.status in {200, 202}
+            entry.accepted = answer.status < 300 and entry.endpoint not in READING
         if self.gateway.state.options.latency:
             await self._wait(self.clock.sleep(self.gateway.state.options.latency))
         if fault is None or fault.kind is FaultKind.LATE:
@@ -130,8 +134,8 @@ class Site:
             await self._wait(_left(request))
             return None
         now = self.clock.time()
-        if answer is not None and entry.accepted:
-            success = orjson.loads(answer.body)
+        if answer is not None and answer.status < 300:
+            success = orjson.loads(answer.body) if answer.body else None
         else:
             success = self.gateway.success(entry.endpoint, now)
         if fault.kind in TORN_KINDS:

@@ -34,12 +34,12 @@ GARBAGE = b"this is not HTTP\r\n\r\n"
 HALF_HEAD = b"HTTP/1.1 202 Acc"
 
 
-def broken_answer(fault: Fault, success: Mapping[str, str], *, location: str, shape: str) -> Answer:
+def broken_answer(fault: Fault, success: object, *, location: str, shape: str) -> Answer:
     """The complete answer of a fault that answers with one.
 
     Args:
         fault: Of a kind that does not break the connection.
-        success: What an accepted request is answered with.
+        success: What an accepted request is answered with: parsed JSON, None for no body.
         location: Where a redirect leads.
         shape: The body shape of the service's own errors.
     """
@@ -49,7 +49,7 @@ def broken_answer(fault: Fault, success: Mapping[str, str], *, location: str, sh
     return answer
 
 
-def _answer(fault: Fault, success: Mapping[str, str], location: str, shape: str) -> Answer:
+def _answer(fault: Fault, success: object, location: str, shape: str) -> Answer:
     if fault.kind in GATEWAY_KINDS:
         return gateway_error(GATEWAY_KINDS[fault.kind])
     match fault.kind:
@@ -61,11 +61,10 @@ def _answer(fault: Fault, success: Mapping[str, str], location: str, shape: str)
             return Answer(fault.status, _body(fault) or HTML, "text/html;charset=UTF-8")
         case FaultKind.NO_ID:
             ids = {"requestId", "fileId"}
-            return json_answer(
-                _success_status(fault), {k: v for k, v in success.items() if k not in ids}
-            )
+            known = {k: v for k, v in _fields(success).items() if k not in ids}
+            return json_answer(_success_status(fault), known)
         case FaultKind.FAIL_STATUS:
-            return json_answer(202, {**success, "statusName": "fail"})
+            return json_answer(202, {**_fields(success), "statusName": "fail"})
         case FaultKind.FORBIDDEN:
             return service_error(403, "no access to this serviceId", shape)
         case FaultKind.BAD_REQUEST:
@@ -90,16 +89,22 @@ def _body(fault: Fault) -> bytes | None:
     return fault.body.encode() if isinstance(fault.body, str) else fault.body
 
 
+def _fields(success: object) -> Mapping[str, object]:
+    assert isinstance(success, dict)  # these faults are for endpoints that answer with an object
+    return success
+
+
 def _success_status(fault: Fault) -> int:
-    return 202 if fault.endpoint == "messages" else 200
+    return {"messages": 202, "cancel": 204, "remove_unsubscribes": 204}.get(fault.endpoint, 200)
 
 
-def torn_bytes(fault: Fault, success: Mapping[str, str], now: float) -> bytes:
+def torn_bytes(fault: Fault, success: object, now: float) -> bytes:
     """What is written before the connection is closed; empty for a plain close."""
     match fault.kind:
         case FaultKind.HALF:
-            whole = Answer(_success_status(fault), orjson.dumps(success))
-            return rendered(whole, now)[: -len(whole.body) // 2]
+            body = b"" if success is None else orjson.dumps(success)
+            whole = rendered(Answer(_success_status(fault), body), now)
+            return whole[: len(whole) - len(body) // 2] if body else whole[: len(whole) // 2]
         case FaultKind.HALF_HEAD:
             return HALF_HEAD
         case FaultKind.GARBAGE:

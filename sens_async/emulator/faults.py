@@ -15,11 +15,9 @@ from typing import TypedDict, Unpack
 import attrs
 from attrs import validators
 
-__all__ = ["ENDPOINTS", "Fault", "FaultKind", "FaultOptions", "FaultPlan", "make_fault"]
+from sens_async.emulator.routes import ENDPOINTS
 
-ENDPOINTS = frozenset({"messages", "files"})
-"""What a fault can be aimed at; requests are counted for each."""
-
+__all__ = ["Fault", "FaultKind", "FaultOptions", "FaultPlan", "make_fault"]
 
 OPEN_END = sys.maxsize
 """End of the range of a `"3-"`."""
@@ -103,7 +101,8 @@ class Fault:
 
     Attributes:
         kind: What the request sees.
-        endpoint: `"messages"` or `"files"`.
+        endpoint: `"messages"` (the send), `"files"`, `"list"`, `"message"`, `"reservation"`,
+            `"cancel"`, `"unsubscribes"`, `"add_unsubscribes"` or `"remove_unsubscribes"`.
         requests: The requests that meet it, by their number since the emulator's start or
             reset, from 1: an int, `"3"`, `"3-5"`, `"3-"` or a collection of ints; None for any.
         probability: Of a request that could meet it, how likely it does, above 0 to 1; None for
@@ -137,6 +136,8 @@ class Fault:
     def __attrs_post_init__(self) -> None:
         if self.kind is FaultKind.FAIL_STATUS and self.endpoint != "messages":
             raise ValueError(f"{self.endpoint} has no statusName to fail with")
+        if self.kind is FaultKind.NO_ID and self.endpoint not in {"messages", "files"}:
+            raise ValueError(f"{self.endpoint} is not answered with an id that could be left out")
         if self.retry_after is not None and not (
             self.retry_after.isascii() and self.retry_after.isprintable()
         ):

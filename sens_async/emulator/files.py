@@ -53,12 +53,17 @@ class FileStore:
 
     Attributes:
         files: All that were stored, in order, expired ones included.
+
+    With `fresh_ids`, a file that is recognised is answered with a new id for the same picture.
     """
 
-    def __init__(self, new_id: Callable[[], str], lifetime: float) -> None:
+    def __init__(
+        self, new_id: Callable[[], str], lifetime: float, *, fresh_ids: bool = False
+    ) -> None:
         self.files: list[StoredFile] = []
         self._new_id = new_id
         self._lifetime = lifetime
+        self._fresh_ids = fresh_ids
         self._by_id: dict[str, StoredFile] = {}
         self._by_name: dict[tuple[str, int], StoredFile] = {}
 
@@ -78,7 +83,11 @@ class FileStore:
         known = self._by_name.get((name, len(data)))
         if known is not None and now < known.expires:
             known.uploads += 1
-            return known
+            if not self._fresh_ids:
+                return known
+            again = attrs.evolve(known, file_id=self._new_id())
+            self._by_id[again.file_id] = known
+            return again
         stored = self._new_file(name, data, now)
         self.files.append(stored)
         self._by_id[stored.file_id] = self._by_name[name, stored.size] = stored
@@ -100,6 +109,11 @@ class FileStore:
         if now >= stored.expires:
             raise Refused("fileId has expired")
         return stored
+
+    def name_of(self, file_id: str) -> str | None:
+        """The name that a file was first uploaded by; None if there is no such file."""
+        stored = self._by_id.get(file_id)
+        return None if stored is None else stored.name
 
     def _new_file(self, name: str, data: bytes, now: float) -> StoredFile:
         return StoredFile(

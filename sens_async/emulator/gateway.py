@@ -5,20 +5,17 @@ it (service id, body, rules). Nothing here waits, so a request is accepted as a 
 all.
 """
 
-import re
 from collections.abc import Mapping
-from urllib.parse import unquote
 
 import attrs
 import orjson
 
-from sens_async.emulator import signature
-from sens_async.emulator.answers import Answer, Refused, gateway_error, json_answer
-from sens_async.emulator.state import State, receipt, upload_receipt
+from sens_async.emulator import service, signature
+from sens_async.emulator.answers import Answer, Refused, gateway_error
+from sens_async.emulator.routes import find_route
+from sens_async.emulator.state import State
 
 __all__ = ["Gateway", "Received", "endpoint_of"]
-
-_TARGET = re.compile(r"/sms/v2/services/(?P<service>[^/?]+)/(?P<endpoint>messages|files)(?:\?.*)?")
 
 
 @attrs.frozen
@@ -55,8 +52,8 @@ class Received:
 
 def endpoint_of(method: str, target: str) -> str | None:
     """The name of the endpoint that a request is for, or None."""
-    match = _TARGET.fullmatch(target)
-    return match["endpoint"] if match and method == "POST" else None
+    route = find_route(method, target)
+    return None if route is None else route.endpoint
 
 
 class Gateway:
@@ -76,25 +73,26 @@ class Gateway:
         """Check a request and do what it asks for.
 
         `now` is the gateway's clock, in seconds since the epoch, `monotonic` that of the rate
-        limit. The answer is 200 or 202 exactly if a picture or messages were taken just now.
+        limit. Where the endpoint changes anything, the answer is below 300 exactly if it just did.
         """
         try:
             return self._process(received, now, monotonic)
         except Refused as refusal:
             return refusal.answer(self.state.options.error_shape)
 
-    def success(self, endpoint: str, now: float) -> dict[str, str]:
-        """What an accepted request is answered with, for one that was not accepted."""
-        if endpoint == "files":
-            return upload_receipt(self.state.files.imagined(now))
-        return receipt(self.state.request_id("SMS", now), None, now)
+    def success(self, endpoint: str, now: float) -> object:
+        """What an accepted request is answered with, for one that was not accepted.
+
+        The parsed JSON; None for an empty body.
+        """
+        return service.imagined(self.state, endpoint, now)
 
     def _process(self, received: Received, now: float, monotonic: float) -> Answer:
         options = self.state.options
         if received.body is None:
             raise Refused("", status=413, code="430")
-        match = _TARGET.fullmatch(received.target)
-        if match is None or received.method != "POST":
+        route = find_route(received.method, received.target)
+        if route is None:
             raise Refused("", status=404, code="300")
         wrong = signature.check(
             received.headers,
@@ -108,15 +106,12 @@ class Gateway:
         if wrong is not None:
             return gateway_error("200", f"Invalid authentication information. ({wrong})")
         self.state.enter(monotonic)
-        if unquote(match["service"]) != self._service_id:
+        if route.service != self._service_id:
             reason = "no access to this serviceId"
             raise Refused(reason, status=int(options.foreign_service))
-        _refuse_unreadable(received)
-        if match["endpoint"] == "files":
-            stored = self.state.files.upload(received.payload, now)
-            return json_answer(200, upload_receipt(stored))
-        batch = self.state.send(received.payload, now)
-        return json_answer(202, receipt(batch.request_id, batch.envelope, now))
+        if route.endpoint in service.WITH_BODY:
+            _refuse_unreadable(received)
+        return service.answer(self.state, route, received.payload, now)
 
 
 def _refuse_unreadable(received: Received) -> None:

@@ -6,26 +6,40 @@
     1%: drop after accept               accepted, and the connection closed without an answer
     files requests 1: 500               uploads
     files 5%: reset
-    late delay=30                       every request
+    late delay=30                       every request that sends
+    GET messages 10%: 500               lists
 
 A line is `[ENDPOINT] [requests N|N-M|N-] [P%]: KIND [after accept] [NAME=VALUE ...]`. The colon
-falls away with what stands before it. KIND is one of `FaultKind`, `-` being as good as `_`, or an
-HTTP status. The names are `times`, `status`, `retry-after`, `delay` and `body`; a value with
-spaces stands in quotes.
+falls away with what stands before it. ENDPOINT is `messages` (the send, also if none is given),
+`files`, `GET messages`, `GET message`, `GET reservation`, `DELETE reservation`,
+`GET unsubscribes`, `POST unsubscribes` or `DELETE unsubscribes`. KIND is one of `FaultKind`, `-`
+being as good as `_`, or an HTTP status. The names are `times`, `status`, `retry-after`, `delay`
+and `body`; a value with spaces stands in quotes.
 """
 
 import re
 import shlex
 
-from sens_async.emulator.faults import ENDPOINTS, Fault, FaultOptions, make_fault
+from sens_async.emulator.faults import Fault, FaultOptions, make_fault
 
 __all__ = ["parse_fault", "parse_script"]
 
+_ENDPOINTS = {
+    "messages": "messages",
+    "files": "files",
+    "GET messages": "list",
+    "GET message": "message",
+    "GET reservation": "reservation",
+    "DELETE reservation": "cancel",
+    "GET unsubscribes": "unsubscribes",
+    "POST unsubscribes": "add_unsubscribes",
+    "DELETE unsubscribes": "remove_unsubscribes",
+}
 _LINE = re.compile(
     r"""(?:(?P<where>[^:="']*):)?\s*(?P<kind>[\w-]+)(?P<accept>\s+after\s+accept\b)?(?P<rest>.*)"""
 )
 _WHERE = re.compile(
-    rf"(?P<endpoint>{'|'.join(sorted(ENDPOINTS))})?"
+    rf"(?P<endpoint>{'|'.join(_ENDPOINTS)})?"
     r"(?:\s*requests?\s+(?P<requests>\d+(?:\s*-\s*\d*)?))?"
     r"(?:\s*(?P<percent>\d+(?:\.\d+)?)\s*%)?",
     re.ASCII,
@@ -54,7 +68,7 @@ def parse_fault(line: str) -> Fault:
     options = _options(match["rest"])
     options["accept"] = match["accept"] is not None
     if where["endpoint"]:
-        options["endpoint"] = where["endpoint"]
+        options["endpoint"] = _ENDPOINTS[where["endpoint"]]
     if where["requests"]:
         options["requests"] = where["requests"]
     if where["percent"]:

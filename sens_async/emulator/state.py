@@ -2,7 +2,7 @@
 
 import random
 import string
-from collections import deque
+from collections import Counter, deque
 
 import attrs
 
@@ -13,9 +13,12 @@ from sens_async.emulator.admissions import (
     Batch,
 )
 from sens_async.emulator.answers import Refused, korean_time
+from sens_async.emulator.deliveries import Deliveries
 from sens_async.emulator.envelope import Envelope, read
 from sens_async.emulator.files import FileStore, StoredFile
 from sens_async.emulator.options import EmulatorOptions
+from sens_async.emulator.reservations import Reservations
+from sens_async.emulator.unsubscribes import Unsubscribes
 
 __all__ = ["State", "receipt", "upload_receipt"]
 
@@ -29,23 +32,36 @@ class State:
     Attributes:
         admissions: Every accepted message.
         files: Every uploaded picture.
+        unsubscribes: The opt-out list.
+        reservations: The reserved sends.
+        deliveries: What becomes of accepted messages.
         refuse_numbers: A request that holds one of these numbers is refused as a whole.
     """
 
     def __init__(self, *, sender: str, options: EmulatorOptions, seed: int = 0) -> None:
         self.options = options
         self.admissions = AdmissionLog()
-        self.files = FileStore(self._file_id, options.file_lifetime)
+        self.files = FileStore(
+            self._file_id, options.file_lifetime, fresh_ids=options.reupload == "new"
+        )
+        self.unsubscribes = Unsubscribes()
+        self.reservations = Reservations(self.admissions, options)
+        self.deliveries = Deliveries(options, self.reservations, self.unsubscribes)
         self.refuse_numbers: set[str] = set()
         self._senders = options.senders if options.senders is not None else frozenset({sender})
         self._ids = random.Random(f"ids {seed}")  # noqa: S311 - ids, not secrets
         self._serial = 0
         self._recent: deque[float] = deque()
+        self._used: Counter[str] = Counter()
 
     def reset(self) -> None:
         """Forget everything; ids go on, so that none ever comes twice."""
         self.admissions.clear()
         self.files.clear()
+        self.unsubscribes.clear()
+        self.reservations.clear()
+        self.deliveries.results.clear()
+        self._used.clear()
         self.refuse_numbers.clear()
         self._recent.clear()
 
@@ -56,14 +72,14 @@ class State:
             now: Seconds on a monotonic clock.
 
         Raises:
-            Refused: With 429 and code 420: as many as are allowed came in the last second.
+            Refused: With 429 and code 420 or 410: as many as are allowed came in the last second.
         """
         if self.options.rate is None:
             return
         while self._recent and self._recent[0] <= now - SECOND:
             self._recent.popleft()
         if len(self._recent) >= self.options.rate:
-            raise Refused("", status=429, code="420")
+            raise Refused("", status=429, code=self.options.rate_code)
         self._recent.append(now)
 
     def send(self, payload: object, now: float) -> Batch:
@@ -83,9 +99,7 @@ class State:
         pictures = [self.files.find(file_id, now) for file_id in envelope.file_ids]
         if self.refuse_numbers and not self.refuse_numbers.isdisjoint(envelope.numbers):
             raise Refused("a number in messages is refused")
-        quota = self.options.quota
-        if quota is not None and self.admissions.total + len(envelope.numbers) > quota:
-            raise Refused("", status=429, code="400")
+        self._charge(len(envelope.numbers), now)
         failure = None
         if not known_sender:
             failure = UNREGISTERED_SENDER
@@ -106,6 +120,24 @@ class State:
         self._serial += 1
         self.admissions.add(batch)
         return batch
+
+    def _charge(self, recipients: int, now: float) -> None:
+        """Count recipients against the quotas, all or none.
+
+        Raises:
+            Refused: With 429 and code 400: a quota would be passed.
+        """
+        options = self.options
+        quotas = {}
+        if options.quota is not None:
+            quotas["all"] = options.quota
+        if options.quota_per_month is not None:
+            quotas[korean_time(now)[:7]] = options.quota_per_month
+        if options.quota_per_day is not None:
+            quotas[korean_time(now)[:10]] = options.quota_per_day
+        if any(self._used[period] + recipients > quota for period, quota in quotas.items()):
+            raise Refused("", status=429, code="400")
+        self._used.update(dict.fromkeys(quotas, recipients))
 
     def request_id(self, kind: str, now: float) -> str:
         """A fresh request id, of the shape that the documentation's masked samples have."""
