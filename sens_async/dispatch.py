@@ -191,10 +191,8 @@ class Dispatcher:
                 self.pauses.end(began)
                 self.queue.observe(clock.monotonic() - began)
                 return Verdict(Step.ACCEPT, attempt, None)
-            if not attempt.error.may_have_been_sent:
-                batch.release()
             history = History(
-                recipients=len(batch),
+                recipients=_recipients_left(batch, attempt.error),
                 has_old_files=files.are_old(file_ids),
                 connect_failures=connect_failures,
                 signings=signings,
@@ -277,6 +275,13 @@ class Dispatcher:
                 raise error
             longest = min(self.policy.max_wait, self.policy.backoff * 2**failures)
             await clock.sleep(self._random() * longest)
+
+
+def _recipients_left(batch: Batch, error: SensError) -> int:
+    """Count who is still in a batch whose attempt failed; some may leave once it was refused."""
+    if not error.may_have_been_sent:
+        batch.release()
+    return len(batch)
 
 
 def new_token() -> str:

@@ -10,7 +10,7 @@ import sens_async
 PACKAGE = Path(sens_async.__file__).parent
 
 ROWS = [
-    {"core", "deliveries", "models", "outcomes", "report", "errors"},
+    {"core", "deliveries", "models", "outcomes", "report", "resolution", "errors"},
     {"transport", "connections", "deadlines", "clock", "config", "pictures"},
     {"flow"},
     {
@@ -27,6 +27,8 @@ ROWS = [
         "outbox",
         "readback",
         "reservations",
+        "resolving",
+        "searching",
         "session",
         "sharing",
         "single",

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from sens_async.core.evidence import Evidence
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Candidate", "Finding", "Row", "Verdict", "match"]
+__all__ = ["Candidate", "Finding", "Row", "Verdict", "match", "may_be"]
 
 EARLIEST = 60.0
 """Seconds before its signature from which on a request is too early to be taken for another."""
@@ -81,10 +81,10 @@ class Finding(NamedTuple):
 
     Attributes:
         verdict: Found, possible or absent.
-        request_id: Of the request that was found, or that may be it.
+        request_id: Of the request that was found, else None.
         requested_at: When that was accepted, seconds since the epoch, or None.
-        others: Further requests that are equal to the one that was found: this message was
-            perhaps sent more than once.
+        others: Ids of further requests. Found: those equal to the one that was found, as if the
+            message had been sent more than once. Possible: those that may be it.
     """
 
     verdict: Verdict
@@ -141,12 +141,17 @@ def match(
             others = tuple(pool[c].request_id for c in free if likes[c] >= _Likeness.LIKE)
             finding = Finding(Verdict.FOUND, found.request_id, found.requested_at, others)
         elif free:
-            maybe = pool[free[0]]
-            finding = Finding(Verdict.POSSIBLE, maybe.request_id, maybe.requested_at)
+            others = tuple(pool[c].request_id for c in free)
+            finding = Finding(Verdict.POSSIBLE, others=others)
         else:
             finding = Finding(Verdict.ABSENT)
         findings[i] = finding
     return [finding for finding in findings if finding is not None]
+
+
+def may_be(evidence: Evidence, candidate: Candidate, *, ahead: float = 0.0) -> bool:
+    """Whether a candidate is not certainly another request; see `match`."""
+    return _Profile(evidence, ahead).compare(candidate) is not _Likeness.OTHER
 
 
 def _age(candidate: Candidate) -> tuple[float, str]:
@@ -186,7 +191,7 @@ def _assign(likeness: Sequence[dict[int, _Likeness]], count: int) -> dict[int, i
     takers: dict[int, int] = {}
     for least in (_Likeness.SAME, _Likeness.LIKE):
         edges = [
-            sorted((c for c, like in likes.items() if like >= least), key=lambda c: (-likes[c], c))  # noqa: B023
+            sorted((c for c, like in likes.items() if like >= least), key=lambda c: (-likes[c], c))
             for likes in likeness
         ]
         for place in range(count):
@@ -289,8 +294,9 @@ class _Profile:
         return _Likeness.SAME
 
     def _worded(self, row: Row, place: int) -> _Likeness:
-        text, title = self._own(self._evidence.texts, place), self._own(
-            self._evidence.titles, place
+        text, title = (
+            self._own(self._evidence.texts, place),
+            self._own(self._evidence.titles, place),
         )
         like = _Likeness.SAME
         if row.text:
