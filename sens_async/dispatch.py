@@ -5,7 +5,7 @@ finding a culprit, halving, and stopping a run.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from typing import TypeVar
 from uuid import uuid4
 
@@ -37,7 +37,7 @@ from sens_async.transport import Handover
 
 T = TypeVar("T")
 
-__all__ = ["Dispatcher", "Flight", "Verdict", "new_token", "unknown"]
+__all__ = ["Dispatcher", "Flight", "Owners", "Verdict", "new_token", "unknown"]
 
 
 class Flight:
@@ -118,6 +118,35 @@ class Verdict:
         return self.step is Step.FIND_CULPRIT or self.step is Step.HALVE
 
 
+class Owners:
+    """Remembers which of the session's requests some accepted ids belong to; the last ones only.
+
+    A search for an unknown request must not find one that is known to be another: the same
+    message sent a moment before, or again without those who left.
+    """
+
+    SIZE = 4_096
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, str] = {}
+
+    def note(self, request_id: str, token: str) -> None:
+        """Remember an id.
+
+        Args:
+            request_id: Of an accepted request.
+            token: Of the request whose answer or search gave it; "" if nobody was told that it
+                is unknown.
+        """
+        self._tokens[request_id] = token
+        if len(self._tokens) > self.SIZE:
+            del self._tokens[next(iter(self._tokens))]
+
+    def foreign(self, tokens: Container[str]) -> set[str]:
+        """Give the ids that belong to none of some requests."""
+        return {one for one, token in self._tokens.items() if token not in tokens}
+
+
 class Dispatcher:
     """The session's parts that every request goes through.
 
@@ -140,6 +169,7 @@ class Dispatcher:
         self.policy = policy
         self.budget = RetryBudget()
         self.pauses = Pauses()
+        self.owners = Owners()
         self._random = random
 
     async def dispatch(
@@ -289,16 +319,13 @@ def new_token() -> str:
     return uuid4().hex
 
 
-def unknown(
-    batch: Batch, error: SensError, *, token: str | None = None, is_final: bool = True
-) -> OutcomeBatch:
+def unknown(batch: Batch, error: SensError, *, is_final: bool = True) -> OutcomeBatch:
     """Give everybody's outcome where the last attempt may have been accepted.
 
     Args:
         batch: Its `attempted_at` is that attempt's.
         error: What is known.
-        token: The request's name, if it has one already.
         is_final: See `Evidence`.
     """
-    evidence = batch.evidence(token or new_token(), is_final=is_final)
+    evidence = batch.evidence(batch.token or new_token(), is_final=is_final)
     return batch.settled(OutcomeState.UNKNOWN, error=error, evidence=evidence)

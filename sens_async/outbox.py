@@ -57,8 +57,7 @@ class Outbox:
         self._singles: set[Single] = set()
         self._sharing: Sharing | None = None
         if linger:
-            now = dispatcher.gateway.now
-            self._sharing = Sharing(linger, self._clock, now, self._tasks, self._share)
+            self._sharing = Sharing(linger, dispatcher, self._tasks, self._share)
         self._has_warned = False
         self._is_closed = False
 

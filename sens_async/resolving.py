@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import attrs
 
-from sens_async.attempt import Gateway
 from sens_async.core.evidence import Evidence
 from sens_async.core.matching import Verdict
 from sens_async.core.schedule import from_epoch
+from sens_async.dispatch import Dispatcher
 from sens_async.errors import NotFoundAfterSettling, SensError
 from sens_async.models import OutcomeState
 from sens_async.outcomes import Outcome, OutcomeBatch
@@ -33,9 +33,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 _A_MOMENT = 0.1
 """Seconds waited beyond a moment, so that it has come."""
-
-_REMEMBERED = 10_000
-"""Request ids whose unknown request is remembered, so that no other one is given the same."""
 
 _NO_EVIDENCE = "the outcome does not hold what a search needs; it was not made by a send"
 
@@ -59,13 +56,13 @@ class Resolver:
 
     Args:
         readback: Asks.
-        gateway: Whose clocks count.
+        dispatcher: The session's.
     """
 
-    def __init__(self, readback: Readback, gateway: Gateway) -> None:
+    def __init__(self, readback: Readback, dispatcher: Dispatcher) -> None:
         self._readback = readback
-        self._gateway = gateway
-        self._owners: dict[str, str] = {}
+        self._gateway = dispatcher.gateway
+        self._owners = dispatcher.owners
 
     async def resolve(self, given: Unsettled, *, settle: float, wait: bool) -> Resolution:
         """Ask until everything is settled, or once; see `SensSession.resolve`."""
@@ -75,7 +72,7 @@ class Resolver:
             if outcome.evidence is not None:
                 sought[outcome.evidence.token] = outcome.evidence
         known = {str(batch.request_id) for batch in what.accepted}
-        known.update(one for one, token in self._owners.items() if token not in sought)
+        known |= self._owners.foreign(sought)
         is_reserved = any(one.reserve_at is not None for one in sought.values())
         search = Search(
             self._readback,
@@ -88,9 +85,7 @@ class Resolver:
         await self._carry_out(search, wait=wait)
         for one in search.sought:
             if one.finding.request_id is not None:
-                self._owners[one.finding.request_id] = one.evidence.token
-        while len(self._owners) > _REMEMBERED:
-            del self._owners[next(iter(self._owners))]
+                self._owners.note(one.finding.request_id, one.evidence.token)
         return _resolution(what, search, settle)
 
     async def _carry_out(self, search: Search, *, wait: bool) -> None:

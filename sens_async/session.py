@@ -144,7 +144,7 @@ class SensSession:
             sender=self.sender,
         )
         self._readback = Readback(self._dispatcher, service, check=self._check_usable)
-        self._resolver = Resolver(self._readback, self._dispatcher.gateway)
+        self._resolver = Resolver(self._readback, self._dispatcher)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self._closing: asyncio.Task[None] | None = None

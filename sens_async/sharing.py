@@ -13,11 +13,10 @@ from weakref import WeakMethod
 import attrs
 
 from sens_async.bulk import Run
-from sens_async.clock import Clock
 from sens_async.core.batch import Batch
 from sens_async.core.message import Message
 from sens_async.core.requests import MESSAGES_PER_REQUEST
-from sens_async.dispatch import new_token, unknown
+from sens_async.dispatch import Dispatcher, Owners, new_token, unknown
 from sens_async.errors import (
     ConnectionLost,
     RequestTimeout,
@@ -131,8 +130,11 @@ class SharedRequest:
         timer: Ends the gathering.
     """
 
-    def __init__(self, key: Hashable, files: Files, now: Callable[[], float]) -> None:
+    def __init__(
+        self, key: Hashable, files: Files, now: Callable[[], float], owners: Owners
+    ) -> None:
         self.key = key
+        self._owners = owners
         self.files = files
         self.timer: asyncio.Task[None] | None = None
         self._now = now
@@ -152,7 +154,7 @@ class SharedRequest:
         """
         batch = self._batch
         assert batch is not None
-        outcomes = unknown(batch, error, token=batch.token, is_final=not batch.is_split)
+        outcomes = unknown(batch, error, is_final=not batch.is_split)
         return attrs.evolve(outcomes, attempts=1)
 
     def has(self, number: str) -> bool:
@@ -206,6 +208,9 @@ class SharedRequest:
             send.settle(send.batch.settled(OutcomeState.NOT_SENT, error=error))
 
     def _settle(self, outcomes: OutcomeBatch) -> None:
+        batch, request_id = self._batch, outcomes.request_id
+        if batch is not None and batch.token and request_id is not None and not batch.is_split:
+            self._owners.note(request_id, batch.token)
         for index in outcomes.indexes:
             self._sends[index].settle(outcomes)
 
@@ -219,8 +224,7 @@ class Sharing:
 
     Args:
         seconds: How long the first one waits for others.
-        clock: Measures that.
-        now: Gives the gateway's time.
+        dispatcher: The session's.
         tasks: Own the timers.
         begin: Sends what has come together.
     """
@@ -228,14 +232,14 @@ class Sharing:
     def __init__(
         self,
         seconds: float,
-        clock: Clock,
-        now: Callable[[], float],
+        dispatcher: Dispatcher,
         tasks: Tasks,
         begin: Begin,
     ) -> None:
         self._seconds = seconds
-        self._clock = clock
-        self._now = now
+        self._clock = dispatcher.gateway.clock
+        self._now = dispatcher.gateway.now
+        self._owners = dispatcher.owners
         self._tasks = tasks
         self._begin = begin
         self._gathering: dict[Hashable, SharedRequest] = {}
@@ -255,7 +259,7 @@ class Sharing:
             self._go(request)  # a number stands in a request but once
             request = None
         if request is None:
-            request = self._gathering[key] = SharedRequest(key, files, self._now)
+            request = self._gathering[key] = SharedRequest(key, files, self._now, self._owners)
         send = SharedSend(request, batch, message)
         request.add(send)
         if len(request) == MESSAGES_PER_REQUEST:
@@ -295,14 +299,12 @@ class _SharedBatch(Batch):
         is_signed: Whether it was signed: then it is too late, unless that attempt was refused.
         let_go: Tells those who wait to leave that its attempt was refused.
         is_split: Whether its recipients go in parts, which are batches of their own.
-        token: Names its last attempt.
     """
 
     now: Callable[[], float] = attrs.field(kw_only=True)
     let_go: WeakMethod[Callable[[], None]] = attrs.field(kw_only=True)
     is_signed: bool = False
     is_split: bool = False
-    token: str | None = None
 
     @classmethod
     def joined(

@@ -7,7 +7,7 @@ from sens_async.core.batch import Batch
 from sens_async.core.message import Message
 from sens_async.core.phone import mask
 from sens_async.core.retry import Step
-from sens_async.dispatch import Dispatcher, Flight, Verdict, unknown
+from sens_async.dispatch import Dispatcher, Flight, Verdict, new_token, unknown
 from sens_async.errors import (
     ConnectionLost,
     RequestTimeout,
@@ -91,7 +91,7 @@ class Single:
         self.task.cancel()
 
     async def _work(self) -> Verdict:
-        return await self._dispatcher.dispatch(
+        verdict = await self._dispatcher.dispatch(
             self._batch,
             self._message,
             self._flight,
@@ -99,6 +99,9 @@ class Single:
             lane=Lane.INTERACTIVE,
             owner=None,
         )
+        if verdict.attempt is not None and verdict.attempt.request_id is not None:
+            self._dispatcher.owners.note(verdict.attempt.request_id, self._batch.token)
+        return verdict
 
     async def _call_back(self) -> bool:
         """Withdraw this, or leave it to be finished and logged; True if it is over."""
@@ -143,6 +146,7 @@ class Single:
         self._batch.attempts = self._flight.attempts
         self._batch.attempted_at = self._flight.signed_at
         if state is OutcomeState.UNKNOWN:
+            self._batch.token = new_token()
             return with_outcome(error, unknown(self._batch, error))
         return with_outcome(error, self._batch.settled(state, error=error))
 

@@ -79,6 +79,7 @@ class Batch:
         attempts: Requests that carried these recipients so far.
         attempted_at: Signature time of the last of them, seconds since the epoch, or None.
         file_ids: Of the pictures that the last of them named.
+        token: Names the last of them where somebody was told of it already; else "".
     """
 
     envelope: Envelope
@@ -93,6 +94,7 @@ class Batch:
     attempts: int = 0
     attempted_at: float | None = None
     file_ids: Sequence[str] = ()
+    token: str = ""
 
     def __len__(self) -> int:
         return len(self.numbers)
