@@ -12,7 +12,15 @@ from sens_async.errors import InvalidMessage
 from sens_async.models import ContentType, MessageType
 from sens_async.pictures import Image
 
-__all__ = ["Call", "ContentTypeName", "StatusName", "StatusWord", "TypeName", "check_timeout"]
+__all__ = [
+    "Call",
+    "ContentTypeName",
+    "StatusName",
+    "StatusWord",
+    "TypeName",
+    "check_skipping",
+    "check_timeout",
+]
 
 TypeName = Literal["SMS", "LMS", "MMS"]
 ContentTypeName = Literal["COMM", "AD"]
@@ -82,3 +90,18 @@ class Call:
         )
         message.check_time(now)
         return message
+
+
+def check_skipping(call: Call, skip_unsubscribed: bool) -> None:
+    """Refuse to leave out who has opted out of something else: opting out is of advertisements.
+
+    Raises:
+        InvalidMessage: It is asked for, and the call is no advertisement.
+    """
+    if not isinstance(skip_unsubscribed, bool):
+        raise InvalidMessage(f"skip_unsubscribed must be True or False, got {skip_unsubscribed!r}")
+    if skip_unsubscribed and str(call.content_type).upper() != ContentType.AD:
+        raise InvalidMessage(
+            "skip_unsubscribed is for advertisements: numbers opt out of those only; "
+            f'give content_type="AD" (it is {str(call.content_type)!r})'
+        )

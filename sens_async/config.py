@@ -18,6 +18,7 @@ from sens_async.errors import ConfigError
 
 __all__ = [
     "PUBLIC_URL",
+    "ZONES",
     "Credentials",
     "Environment",
     "RateLimit",
@@ -28,6 +29,13 @@ __all__ = [
 
 PUBLIC_URL = "https://sens.apigw.ntruss.com"
 """The gateway of Naver Cloud's public zone (SENS API: overview)."""
+
+ZONES: Mapping[str, str] = {
+    "public": PUBLIC_URL,
+    "gov": "https://sens.apigw.gov-ntruss.com",
+    "fin": "https://sens.apigw.fin-ntruss.com",
+}
+"""The gateways by the name of their zone (SENS API: overview, of each zone)."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -120,8 +128,9 @@ class Settings:
     """Everything that can be chosen about a session.
 
     Attributes:
-        base_url: Scheme and host of the gateway, or None for `SENS_BASE_URL` where `from_env`
-            is used, else the public host. `https`; plain `http` on loopback only.
+        base_url: Scheme and host of the gateway, or the name of a zone: "public", "gov" or
+            "fin". None for `SENS_BASE_URL` where `from_env` is used, else the public zone.
+            `https`; plain `http` on loopback only.
         rate_limit: The most requests (and recipients) to begin in a time, or None for no limit.
             SENS documents no rate; the default is our guess. Uploads and reads count, too.
         max_in_flight: The most requests that runs have on the wire at a time; None for as many
@@ -202,8 +211,9 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The base URL, the public host's where none was given, without a slash at its end."""
-        return (self.base_url or PUBLIC_URL).rstrip("/")
+        """The base URL, the public zone's where none was given, without a slash at its end."""
+        given = self.base_url or PUBLIC_URL
+        return ZONES.get(given, given).rstrip("/")
 
 
 class Environment(NamedTuple):
@@ -263,9 +273,14 @@ def _check_number(name: str, value: object, *, above: float) -> None:
 
 
 def _check_base_url(text: object, *, allow_insecure: bool) -> None:
-    form = "base_url must be like 'https://host' or 'https://host:port', and nothing after that"
+    form = (
+        "base_url must be like 'https://host' or 'https://host:port' and nothing after that, "
+        "or 'public', 'gov' or 'fin'"
+    )
     if not isinstance(text, str):
         raise ConfigError(f"{form}; got {type(text).__name__}")
+    if text in ZONES:
+        return
     if "@" in text:
         raise ConfigError(f"{form}: no user, no password")
     if re.fullmatch(r"https?://[^\s/?#\\]+/?", text) is None or not text.isascii():

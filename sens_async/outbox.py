@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 
 from sens_async.attachment_cache import AttachmentCache
 from sens_async.bulk import Run
@@ -35,6 +36,7 @@ class Outbox:
         attachments: The session's.
         linger: Seconds that a `send` waits for others to share its request; 0 for none.
         sender: Where a call names none.
+        opted_out: Gives the numbers that have opted out of advertisements.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Outbox:
         *,
         linger: float,
         sender: str | None,
+        opted_out: Callable[[], Awaitable[AbstractSet[str]]],
     ) -> None:
         self._dispatcher = dispatcher
         self._chunker = chunker
         self._attachments = attachments
         self._sender = sender
+        self._opted_out = opted_out
         self._clock = dispatcher.gateway.clock
         self._tasks = Tasks()
         self._readers = Tasks()
@@ -113,20 +117,30 @@ class Outbox:
             spawn_reader=self._readers.spawn,
         )
 
-    async def start(self, run: Run, timeout: float | None) -> asyncio.Task[None]:  # noqa: ASYNC109
-        """Begin a run, once its pictures are ready.
+    async def start(
+        self,
+        run: Run,
+        timeout: float | None,  # noqa: ASYNC109 - it bounds the run, not this call
+        *,
+        skip_unsubscribed: bool = False,
+    ) -> asyncio.Task[None]:
+        """Begin a run, once its pictures are ready and who has opted out is known.
 
         Args:
             run: From `run`.
             timeout: Seconds after which it stops, or None.
+            skip_unsubscribed: Whether those are left out.
 
         Returns:
             The task that drives it.
 
         Raises:
             InvalidAttachment: A picture cannot be sent; nothing was begun.
+            SensError: It could not be read who has opted out; nothing was begun.
         """
         await run.files.prepare()
+        if skip_unsubscribed:
+            run.chunking.leave_out(await self._opted_out())
         if self._is_closed:
             raise SessionClosed("the session was closed before the run began")
         return self._drive(run, timeout)

@@ -19,6 +19,7 @@ from sens_async.calls import (
     StatusName,
     StatusWord,
     TypeName,
+    check_skipping,
     check_timeout,
 )
 from sens_async.clock import Clock, SystemClock
@@ -42,10 +43,12 @@ from sens_async.outbox import Outbox
 from sens_async.pictures import Image
 from sens_async.readback import Readback
 from sens_async.report import BulkReport
+from sens_async.reservations import Reservations
 from sens_async.resolution import Resolution
 from sens_async.resolving import Resolver, Unsettled, check_settle
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
+from sens_async.unsubscribes import Unsubscribes
 
 __all__ = ["SensSession"]
 
@@ -72,6 +75,8 @@ class SensSession:
         queue: Lets requests through.
         chunker: The rules by which lists are split.
         attachments: Uploaded pictures by their content.
+        reservations: Looks reservations up and cancels them.
+        unsubscribes: Reads and changes the list of who has opted out of advertisements.
     """
 
     def __init__(
@@ -136,14 +141,18 @@ class SensSession:
             clock=self._clock,
             store=attachment_store,
         )
+        check = self._check_usable
+        self._readback = Readback(self._dispatcher, service, check=check)
+        self.reservations = Reservations(self._dispatcher, service, check=check)
+        self.unsubscribes = Unsubscribes(self._dispatcher, service, check=check)
         self._outbox = Outbox(
             self._dispatcher,
             self.chunker,
             self.attachments,
             linger=settings.linger,
             sender=self.sender,
+            opted_out=self.unsubscribes.numbers,
         )
-        self._readback = Readback(self._dispatcher, service, check=self._check_usable)
         self._resolver = Resolver(self._readback, self._dispatcher)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
@@ -248,6 +257,7 @@ class SensSession:
         reserve_at: datetime | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a run that is over time still reports
         duplicates: Literal["skip", "send"] = "skip",
+        skip_unsubscribed: bool = False,
         report: BulkReport | None = None,
     ) -> BulkReport:
         """Send to any number of people, in concurrent requests of at most 100.
@@ -260,6 +270,9 @@ class SensSession:
             timeout: Seconds after which the run stops; None for never.
             duplicates: "skip" to send the same text to the same number once, at 60 to
                 85 bytes of memory a recipient; "send" to send it again.
+            skip_unsubscribed: Whether numbers that have opted out are left out of an
+                advertisement: they are `SKIPPED` as `Unsubscribed`. The list is read once, before
+                anything is sent; only with `content_type="AD"`.
             report: An empty report to fill while the run goes on. It is complete whatever
                 exception leaves this call.
 
@@ -270,6 +283,8 @@ class SensSession:
             TypeError: `recipients` is a single recipient, text or a mapping.
             ValueError: `report` was given to another run before.
             InvalidMessage: The call itself is wrong; nothing was sent.
+            SensError: The list of who has opted out was wanted and could not be read; nothing
+                was sent.
             Exception: Whatever the source raised, after what was in flight has ended.
 
         Cancellation: no more is taken from the source, what waits is `NOT_SENT`, what is on the
@@ -281,11 +296,13 @@ class SensSession:
         report = BulkReport() if report is None else report
         if not isinstance(report, BulkReport):
             raise TypeError(f"report must be a BulkReport, got {type(report).__name__}")
+        check_skipping(call, skip_unsubscribed)
         run = self._outbox.run(call, recipients, duplicates, report.add, takes_all=True)
         began = self._clock.monotonic()
         with report.timed(lambda: self._clock.monotonic() - began):
             try:
-                await finish(run, await self._outbox.start(run, timeout))
+                starting = self._outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
+                await finish(run, await starting)
             finally:
                 report.stopped_by = run.stopped_by
         if run.failure is not None:
@@ -306,6 +323,7 @@ class SensSession:
         reserve_at: datetime | None = None,
         timeout: float | None = None,
         duplicates: Literal["skip", "send"] = "skip",
+        skip_unsubscribed: bool = False,
     ) -> OutcomeStream:
         """Send to any number of people in flat memory, and iterate over outcomes as they come.
 
@@ -321,6 +339,7 @@ class SensSession:
                 `send`; the time is checked again for each request.
             timeout: See `send_many`.
             duplicates: See `send_many`; only "send" keeps memory flat.
+            skip_unsubscribed: See `send_many`; the list is read when the stream begins.
 
         Returns:
             The stream; nothing is sent before it is entered or iterated.
@@ -332,12 +351,13 @@ class SensSession:
         self._check_usable()
         check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
+        check_skipping(call, skip_unsubscribed)
         stream = OutcomeStream(max_unread=2 * self.queue.max_in_flight)
         run = self._outbox.run(call, recipients, duplicates, stream.add, room=stream.room)
 
         async def start() -> asyncio.Task[None]:
             self._check_usable()
-            return await self._outbox.start(run, timeout)
+            return await self._outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
 
         stream.follow(run, start)
         return stream

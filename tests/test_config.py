@@ -7,7 +7,15 @@ import pickle
 import attrs
 import pytest
 
-from sens_async import ConfigError, Credentials, RateLimit, RetryPolicy, Settings, Timeouts
+from sens_async import (
+    ConfigError,
+    Credentials,
+    RateLimit,
+    RetryPolicy,
+    SensSession,
+    Settings,
+    Timeouts,
+)
 from sens_async.config import PUBLIC_URL, Environment
 from sens_async.core.content import Charset, TooLong, Unencodable
 from sens_async.core.message import Rules
@@ -311,3 +319,29 @@ def test_what_is_in_flight_may_follow_from_the_rate_limit():
 def test_without_a_rate_limit_nothing_follows_from_it():
     with pytest.raises(ConfigError, match="follows from rate_limit, which is None"):
         Settings(max_in_flight=None, rate_limit=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("public", "https://sens.apigw.ntruss.com"),
+        ("gov", "https://sens.apigw.gov-ntruss.com"),
+        ("fin", "https://sens.apigw.fin-ntruss.com"),
+    ],
+)
+def test_a_zone_is_named(name, url):
+    assert Settings(base_url=name).url == url
+
+
+@pytest.mark.parametrize("name", ["GOV", "gov/", "private", "", "public "])
+def test_a_zone_that_there_is_not_is_refused_with_those_there_are(name):
+    with pytest.raises(ConfigError, match="'public', 'gov' or 'fin'"):
+        Settings(base_url=name)
+
+
+def test_the_environment_names_a_zone(monkeypatch):
+    for name in ("ACCESS_KEY", "SECRET_KEY", "SERVICE_ID"):
+        monkeypatch.setenv(f"SENS_{name}", "value")
+    monkeypatch.setenv("SENS_BASE_URL", "gov")
+    sens = SensSession.from_env()
+    assert sens.settings.url == "https://sens.apigw.gov-ntruss.com"

@@ -1,6 +1,7 @@
 """Split any list of recipients into batches: at most 100, one envelope, no number twice."""
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import orjson
@@ -13,7 +14,7 @@ from sens_async.core.message import Message, Rules
 from sens_async.core.phone import mask
 from sens_async.core.requests import MESSAGES_PER_REQUEST
 from sens_async.core.rows import Rows
-from sens_async.errors import DuplicateRecipient
+from sens_async.errors import DuplicateRecipient, SensError, Unsubscribed
 from sens_async.models import MessageType, OutcomeState
 from sens_async.outcomes import OutcomeBatch
 
@@ -90,6 +91,7 @@ class Chunking:
         self._message = message
         self._composer = Composer(message)
         self._seen: set[int] | None = set() if skip_duplicates else None
+        self._opted_out: AbstractSet[str] = frozenset()
         self._open: dict[Envelope, list[_Request]] = {}
         self._envelopes: dict[tuple[MessageType, bool], Envelope] = {}
         self._skipped: list[OutcomeBatch] = []
@@ -118,6 +120,8 @@ class Chunking:
             now: Seconds on any clock that never goes back; see `due`.
         """
         groups = self._composer.compose(items)
+        if self._opted_out:
+            groups = [self._without_opted_out(group) for group in groups]
         # All that could fail comes before anybody has a place, and so an outcome to come.
         fresh = [(self._envelope(group), self._without_duplicates(group)) for group in groups]
         for envelope, (rows, are_unique) in fresh:
@@ -146,9 +150,27 @@ class Chunking:
         """
         return self._take(lambda request: now >= request.held_since + HOLD)
 
+    def leave_out(self, numbers: AbstractSet[str]) -> None:
+        """Skip these numbers from now on: they have opted out."""
+        self._opted_out = numbers
+
     def forget(self) -> None:
-        """Let go of what tells duplicates: the run is over."""
+        """Let go of what tells duplicates and who has opted out: the run is over."""
         self._seen = None
+        self._opted_out = frozenset()
+
+    def _without_opted_out(self, group: Group) -> Group:
+        rows = group.rows
+        if self._opted_out.isdisjoint(rows.numbers):
+            return group
+        kept: list[int] = []
+        for row, number in enumerate(rows.numbers):
+            if number in self._opted_out:
+                error = Unsubscribed(f"{mask(number)} has opted out of advertisements")
+                self._skip(rows.keep([row]), group.type, error)
+            else:
+                kept.append(row)
+        return group._replace(rows=rows.keep(kept))
 
     def _without_duplicates(self, group: Group) -> tuple[Rows, bool]:
         """Leave out who was given the same before.
@@ -168,15 +190,16 @@ class Chunking:
         keys, _ = self._keys(rows)  # once more: they may come as an iterator
         for row, key in enumerate(keys):
             if key in self._seen:
-                self._skip(rows.keep([row]), group.type)
+                one = rows.keep([row])
+                error = DuplicateRecipient(f"{mask(one.numbers[0])} was already given this text")
+                self._skip(one, group.type, error)
             else:
                 self._seen.add(key)
                 kept.append(row)
         rows = rows.keep(kept)
         return rows, _are_unique(rows.numbers)
 
-    def _skip(self, one: Rows, kind: MessageType) -> None:
-        error = DuplicateRecipient(f"{mask(one.numbers[0])} was already given this text")
+    def _skip(self, one: Rows, kind: MessageType, error: SensError) -> None:
         self._skipped.append(
             OutcomeBatch(
                 OutcomeState.SKIPPED, one.indexes, one.items, one.numbers, kind, error=error

@@ -124,7 +124,7 @@ class Pager:
     def __init__(self, listing: Listing, path: str) -> None:
         self._target: Callable[..., str] = listing.target
         self._path = path
-        self._tokens: set[int] = set()
+        self._passed: set[int] = set()
         self._before: frozenset[str] = frozenset()
         self._index = 0
         self._barren = 0
@@ -154,20 +154,20 @@ class Pager:
         self._barren = 0 if fresh else self._barren + 1
         if self._barren == _MAX_BARREN or (not fresh and page.next_token is None):
             raise _endless(f"{self._barren} pages in a row brought nothing new")
+        mark = hash(self._before if page.next_token is None else page.next_token)
+        if mark in self._passed:
+            raise _endless("comes back to where it was")
+        self._passed.add(mark)
         if page.next_token is None:
             self._index = (self._index if page.page_index is None else page.page_index) + 1
             self.target = self._target(self._path, index=self._index)
-            return fresh
-        token = hash(page.next_token)
-        if token in self._tokens:
-            raise _endless("a page's nextToken came before")
-        self._tokens.add(token)
-        self.target = self._target(self._path, token=page.next_token)
+        else:
+            self.target = self._target(self._path, token=page.next_token)
         return fresh
 
 
 def _endless(why: str) -> UnreadableResponse:
-    return UnreadableResponse(f"the list says that it has more, and {why}", status=200)
+    return UnreadableResponse(f"the list says that it has more, but {why}", status=200)
 
 
 def _wire_time(time: datetime) -> str:

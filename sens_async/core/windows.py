@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sens_async.core.schedule import KST
 from sens_async.errors import InvalidQuery
 
-__all__ = ["BY_COMPLETION", "BY_REQUEST", "Window", "as_window", "windows"]
+__all__ = ["BY_COMPLETION", "BY_REQUEST", "Window", "as_window", "checked_time", "windows"]
 
 BY_REQUEST = timedelta(days=30)
 """The longest window by request time (SENS API: List messages)."""
@@ -71,7 +71,12 @@ def windows(whole: Window, longest: timedelta) -> Iterator[Window]:
         start = end
 
 
-def _second(time: object, name: str) -> datetime:
+def checked_time(time: object, name: str) -> datetime:
+    """Give a time that says in which zone it is.
+
+    Raises:
+        InvalidQuery: It does not, or is no time; naming it.
+    """
     if not isinstance(time, datetime):
         raise InvalidQuery(f"{name} must be a datetime, got {type(time).__name__}")
     if time.tzinfo is None or time.utcoffset() is None:
@@ -79,4 +84,8 @@ def _second(time: object, name: str) -> datetime:
             f"{name} {time:%Y-%m-%d %H:%M:%S} has no time zone; "
             'give one, for example tzinfo=ZoneInfo("Asia/Seoul")'
         )
-    return time.astimezone(KST).replace(microsecond=0)
+    return time
+
+
+def _second(time: object, name: str) -> datetime:
+    return checked_time(time, name).astimezone(KST).replace(microsecond=0)

@@ -17,6 +17,9 @@ from sens_async import (
     ContentTooLong,
     ContentType,
     Credentials,
+    Delivery,
+    DeliveryStatus,
+    InvalidQuery,
     MessageType,
     MissingField,
     Outcome,
@@ -27,12 +30,18 @@ from sens_async import (
     RateLimited,
     Receipt,
     Recipient,
+    Reservation,
+    ReservationNotCancellable,
+    ReservationStatus,
+    ResultClass,
+    ResultCode,
     RetryPolicy,
     SensError,
     SensSession,
     Settings,
     Timeouts,
     UnencodableText,
+    Unsubscribe,
     UploadedFile,
     measure,
 )
@@ -204,6 +213,85 @@ async def many(sens: SensSession) -> None:
         duplicates="skip",
         report=None,
     )
+
+
+async def reading_back(sens: SensSession, receipt: Receipt) -> None:
+    at = datetime(2025, 11, 25, tzinfo=SEOUL)
+    async for delivery in sens.messages(since=at, status_name="fail", type="LMS"):
+        assert_type(delivery, Delivery)
+    sens.messages(
+        completed_since=at,
+        completed_until=at,
+        message_id="m",
+        type=MessageType.SMS,
+        content_type="AD",
+        country_code="82",
+        status="COMPLETED",
+        sender="15881234",
+        to="010-1234-5678",
+    )
+    sens.messages(request_id="r", status=DeliveryStatus.READY, content_type=ContentType.COMM)
+    assert_type(sens.deliveries("r"), AsyncIterator[Delivery])
+    assert_type(sens.deliveries(receipt), AsyncIterator[Delivery])
+    delivery = await sens.message("m")
+    assert_type(delivery, Delivery)
+    assert_type(delivery.message_id, str | None)
+    assert_type(delivery.number, str)
+    assert_type(delivery.type, MessageType | str | None)
+    assert_type(delivery.status, DeliveryStatus | str | None)
+    assert_type(delivery.requested_at, datetime | None)
+    assert_type(delivery.file_ids, tuple[str, ...])
+    assert_type(delivery.key, str | None)
+    assert_type(delivery.index, int | None)
+    assert_type(delivery.is_final, bool)
+    assert_type(delivery.is_delivered, bool)
+    assert_type(delivery.is_failed, bool)
+    assert_type(delivery.result, ResultCode | None)
+    if delivery.result is not None:
+        assert_type(delivery.result.kind, ResultClass)
+        assert_type(delivery.result.english, str)
+        assert_type(delivery.result.korean, str)
+
+
+async def reservations(sens: SensSession, receipt: Receipt) -> None:
+    found = await sens.reservations.get(receipt.request_id)
+    assert_type(found, Reservation)
+    assert_type(found.status, ReservationStatus | str)
+    assert_type(found.reserve_at, datetime | None)
+    assert_type(found.zone, str | None)
+    assert_type(found.is_final, bool)
+    assert_type(found.is_cancellable, bool)
+    try:
+        await sens.reservations.cancel(found.reserve_id)
+    except ReservationNotCancellable as error:
+        assert_type(error.state, str)
+    except InvalidQuery:
+        raise
+
+
+async def opt_outs(sens: SensSession) -> None:
+    async for entry in sens.unsubscribes.list("010-1234-5678", since=datetime.now(tz=SEOUL)):
+        assert_type(entry, Unsubscribe)
+        assert_type(entry.number, str)
+        assert_type(entry.registered_at, datetime | None)
+        assert_type(entry.how, str | None)
+        assert_type(entry.is_manual, bool)
+    await sens.unsubscribes.add(["010-1234-5678"])
+    await sens.unsubscribes.remove(number for number in ("010-1234-5678",))
+    assert_type(await sens.unsubscribes.numbers(), frozenset[str])
+    report = await sens.send_many(
+        ["01012345678"], "(광고)", content_type="AD", skip_unsubscribed=True
+    )
+    assert_type(report, BulkReport)
+    async with sens.send_stream(
+        numbers(), "(광고)", content_type="AD", skip_unsubscribed=True
+    ) as outcomes:
+        assert_type(outcomes, OutcomeStream)
+
+
+def zones() -> Iterator[Settings]:
+    for name in ("public", "gov", "fin"):
+        yield Settings(base_url=name)
 
 
 def reading(report: BulkReport) -> None:
