@@ -14,9 +14,12 @@ from sens_async.emulator.admissions import Admission, AdmissionLog
 from sens_async.emulator.app import LoggedRequest
 from sens_async.emulator.faults import Fault, FaultKind
 from sens_async.emulator.files import StoredFile
+from sens_async.emulator.inbox import Inbox, InboxMessage
 from sens_async.emulator.options import EmulatorOptions
+from sens_async.emulator.reservations import Reservation
 from sens_async.emulator.script import parse_fault
 from sens_async.emulator.server import Emulator
+from sens_async.emulator.unsubscribes import OptOut
 
 __all__ = [
     "Admission",
@@ -25,7 +28,11 @@ __all__ = [
     "EmulatorOptions",
     "Fault",
     "FaultKind",
+    "Inbox",
+    "InboxMessage",
     "LoggedRequest",
+    "OptOut",
+    "Reservation",
     "StoredFile",
     "parse_fault",
 ]

@@ -11,9 +11,9 @@ import attrs
 import orjson
 from aiohttp import web
 
-from sens_async.clock import Clock
 from sens_async.emulator.answers import Answer, gateway_error
 from sens_async.emulator.breakage import broken_answer, torn_bytes
+from sens_async.emulator.clock import MovableClock
 from sens_async.emulator.faults import Fault, FaultKind, FaultPlan
 from sens_async.emulator.gateway import Gateway, Received, endpoint_of
 from sens_async.emulator.routes import READING
@@ -63,7 +63,7 @@ class Site:
         faults: What is ordered to go wrong.
     """
 
-    def __init__(self, gateway: Gateway, faults: FaultPlan, clock: Clock) -> None:
+    def __init__(self, gateway: Gateway, faults: FaultPlan, clock: MovableClock) -> None:
         self.gateway = gateway
         self.faults = faults
         self.clock = clock
@@ -75,6 +75,7 @@ class Site:
         self.requests.clear()
         self.faults.reset()
         self.gateway.state.reset()
+        self.clock.restore()
         for task in self._waiting:
             task.cancel()
 
@@ -147,7 +148,10 @@ class Site:
 
     def _process(self, received: Received) -> Answer:
         return self.gateway.process(
-            received, now=self.clock.time(), monotonic=self.clock.monotonic()
+            received,
+            now=self.clock.time(),
+            monotonic=self.clock.monotonic(),
+            given_now=self.clock.given.time(),
         )
 
     async def _wait(self, what: Awaitable[None]) -> None:

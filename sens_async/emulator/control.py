@@ -6,7 +6,26 @@
     POST   /_emulator/faults       {"kind": "drop", ...} as `Fault`, or {"script": "1%: drop"};
                                    answers {"faults": [...]}
     DELETE /_emulator/faults       calls all faults off
-    POST   /_emulator/reset        forgets everything
+    POST   /_emulator/reset        forgets everything, and the clock is right again
+    GET    /_emulator/inbox        messages that went out, the newest first, as `InboxMessage`;
+                                   ?to= &containing= &since=(epoch seconds) &limit=(100)
+    GET    /_emulator/inbox/wait   the newest one that matches, as soon as there is one;
+                                   &timeout=(10 seconds), after which it is 408
+    POST   /_emulator/seed         {"send": {...}, "ago": 3600}: accepts the body of a send as if
+                                   it had come then; answers {"request_id"}
+    GET    /_emulator/clock        {"time": epoch seconds, "iso", "offset": of the real clock}
+    POST   /_emulator/clock        {"advance": seconds} or {"set": ISO 8601 or epoch seconds}
+    GET    /_emulator/results      number -> code its messages end with
+    POST   /_emulator/results      {"01000000001": "3001", ...} adds some
+    DELETE /_emulator/results      forgets them
+    GET    /_emulator/reservations [{reserve_id, status, reserve_at, zone, recipients}]
+    POST   /_emulator/reservations/ID    {"status": "STALE"}: how it will end (DONE, FAIL, STALE,
+                                   SKIP), or CANCELED at once
+    GET    /_emulator/unsubscribes [{number, at, type}]
+    POST   /_emulator/unsubscribes {"numbers": [...], "type": "C" or "M"} adds some
+    DELETE /_emulator/unsubscribes {"numbers": [...]} takes some off
+
+What cannot be read is 400 with {"error": ...}, and changes nothing.
 
 A web page in the user's browser can reach loopback too. So the Host header has to name it (else a
 page could come in under a name of its own, by DNS rebinding), and what changes anything is
@@ -23,6 +42,7 @@ from aiohttp import web
 from sens_async.emulator.app import Site
 from sens_async.emulator.faults import OPEN_END, Fault, FaultOptions, make_fault
 from sens_async.emulator.script import parse_script
+from sens_async.emulator.staging import Staging
 
 __all__ = ["make_control"]
 
@@ -85,6 +105,7 @@ def make_control(site: Site, *, service_id: str) -> web.Application:
     control.router.add_post("/faults", add_faults)
     control.router.add_delete("/faults", clear_faults)
     control.router.add_post("/reset", reset)
+    Staging(site.gateway.state, site.clock).add_to(control)
     return control
 
 

@@ -5,6 +5,7 @@ until one of them is asked for.
 """
 
 import hashlib
+import math
 
 import attrs
 
@@ -12,7 +13,7 @@ from sens_async.emulator.admissions import Admission, Batch
 from sens_async.emulator.envelope import HOME
 from sens_async.emulator.options import EmulatorOptions
 from sens_async.emulator.reservations import Reservations
-from sens_async.emulator.results import DELIVERED, ordered_code, ordered_delay
+from sens_async.emulator.results import DELIVERED, MAGIC, ordered_code, ordered_delay
 from sens_async.emulator.unsubscribes import Unsubscribes
 
 __all__ = ["Deliveries", "Progress", "luck"]
@@ -58,12 +59,11 @@ class Deliveries:
 
     def visible_at(self, batch: Batch) -> float | None:
         """From when the messages of a batch are listed; None for never."""
-        if self._options.reserved_rows == "ready" and batch.leaves_at is not None:
-            start: float | None = batch.at
-        else:
-            start = self._reservations.departure(batch)
+        start = self._reservations.departure(batch)
         if start is None:
             return None
+        if self._options.reserved_rows == "ready":
+            start = batch.at
         return start + between(self._options.visibility_delay, batch.request_id)
 
     def progress(self, batch: Batch, message: Admission, now: float) -> Progress:
@@ -75,6 +75,46 @@ class Deliveries:
         if now < completed:
             return PROCESSING
         return Progress("COMPLETED", self._code(message, left), completed, self._telco(message))
+
+    def completion(self, batch: Batch) -> tuple[float, float]:
+        """Between which moments all messages of a batch are completed; infinity for never."""
+        left = self._reservations.departure(batch)
+        if left is None:
+            return math.inf, math.inf
+        if self._has_magic(batch):
+            return left, math.inf
+        low, high = self._options.completion_delay
+        return left + low, left + high
+
+    def statuses(self, batch: Batch, now: float) -> set[str]:
+        """The states that messages of a batch may be in; a state it leaves out none is in."""
+        left = self._reservations.departure(batch)
+        if left is None:
+            return {"READY"}
+        low, high = self._options.processing_delay
+        first, last = self.completion(batch)
+        possible = {
+            "READY": now < left + high,
+            "PROCESSING": left + low <= now < last,
+            "COMPLETED": first <= now,
+        }
+        return {status for status, may_be in possible.items() if may_be}
+
+    def may_fail(self, batch: Batch) -> bool:
+        """Whether a message of a batch may end with another code than 0."""
+        envelope = batch.envelope
+        return bool(
+            batch.failure is not None
+            or envelope.bad_numbers
+            or envelope.unencodable
+            or not self.results.keys().isdisjoint(envelope.numbers)
+            or envelope.content_type == "AD"
+            or self._has_magic(batch)
+        )
+
+    def _has_magic(self, batch: Batch) -> bool:
+        """Whether a number of a batch may be magic."""
+        return self._options.magic_numbers and MAGIC in " ".join(batch.envelope.numbers)
 
     def _duration(self, message: Admission) -> float:
         if self._options.magic_numbers:

@@ -5,6 +5,7 @@ it (service id, body, rules). Nothing here waits, so a request is accepted as a 
 all.
 """
 
+import logging
 from collections.abc import Mapping
 
 import attrs
@@ -16,6 +17,9 @@ from sens_async.emulator.routes import find_route
 from sens_async.emulator.state import State
 
 __all__ = ["Gateway", "Received", "endpoint_of"]
+
+logger = logging.getLogger("sens_async.emulator")
+"""Tells why a signature is refused, as the answer does."""
 
 
 @attrs.frozen
@@ -69,14 +73,23 @@ class Gateway:
         self._secret_key = secret_key
         self._service_id = service_id
 
-    def process(self, received: Received, *, now: float, monotonic: float) -> Answer:
+    def process(
+        self,
+        received: Received,
+        *,
+        now: float,
+        monotonic: float,
+        given_now: float | None = None,
+    ) -> Answer:
         """Check a request and do what it asks for.
 
         `now` is the gateway's clock, in seconds since the epoch, `monotonic` that of the rate
-        limit. Where the endpoint changes anything, the answer is below 300 exactly if it just did.
+        limit, `given_now` another clock that timestamps may also be near (see
+        `EmulatorOptions.signature_clock`), or None. Where the endpoint changes anything, the
+        answer is below 300 exactly if it just did.
         """
         try:
-            return self._process(received, now, monotonic)
+            return self._process(received, now, monotonic, given_now)
         except Refused as refusal:
             return refusal.answer(self.state.options.error_shape)
 
@@ -87,7 +100,9 @@ class Gateway:
         """
         return service.imagined(self.state, endpoint, now)
 
-    def _process(self, received: Received, now: float, monotonic: float) -> Answer:
+    def _process(
+        self, received: Received, now: float, monotonic: float, given_now: float | None
+    ) -> Answer:
         options = self.state.options
         if received.body is None:
             raise Refused("", status=413, code="430")
@@ -101,9 +116,11 @@ class Gateway:
             access_key=self._access_key,
             secret_key=self._secret_key,
             now=now,
+            other_now=given_now if options.signature_clock == "either" else None,
             window=options.signature_window,
         )
         if wrong is not None:
+            logger.warning("%s %s: %s", received.method, received.target, wrong)
             return gateway_error("200", f"Invalid authentication information. ({wrong})")
         self.state.enter(monotonic)
         if route.service != self._service_id:

@@ -163,6 +163,8 @@ def _candidates(
         visible_at = deliveries.visible_at(batch)
         if visible_at is None or now < visible_at:
             continue
+        if not _may_match(criteria, batch, deliveries, now):
+            continue
         first = 0
         if criteria.after is not None and batch.serial == criteria.after[0]:
             first = criteria.after[1] + 1
@@ -213,6 +215,26 @@ def _envelope_filter(criteria: Criteria) -> Callable[[Batch], bool]:
     }
     wanted = [(name, filters[field]) for field, name in names.items() if field in filters]
     return lambda batch: all(getattr(batch.envelope, name) == value for name, value in wanted)
+
+
+def _may_match(criteria: Criteria, batch: Batch, deliveries: Deliveries, now: float) -> bool:
+    """Whether a message of a batch can be in the state that is asked for."""
+    status, name = criteria.filters.get("status"), criteria.filters.get("statusName")
+    if status is None and name is None and criteria.completed is None:
+        return True
+    possible = deliveries.statuses(batch, now)
+    if status is not None and status not in possible:
+        return False
+    if name is not None and "COMPLETED" not in possible:
+        return False
+    if name == "fail" and not deliveries.may_fail(batch):
+        return False
+    if criteria.completed is None:
+        return True
+    first, last = deliveries.completion(batch)
+    return "COMPLETED" in possible and (
+        first < criteria.completed[1] + 1 and criteria.completed[0] <= last
+    )
 
 
 def _matches(

@@ -15,9 +15,12 @@ Source of the codes: SENS API, "Get message result", as clients quote it.
 
 import re
 
-__all__ = ["DELIVERED", "message_of", "ordered_code", "ordered_delay"]
+__all__ = ["DELIVERED", "MAGIC", "message_of", "ordered_code", "ordered_delay"]
 
 DELIVERED = "0"
+MAGIC = "01019"
+"""What all magic numbers begin with."""
+
 _CODE = re.compile(r"0101900(\d{4})", re.ASCII)
 _E_CODE = re.compile(r"01019050(\d{3})", re.ASCII)
 _S_CODE = re.compile(r"01019190(\d{3})", re.ASCII)
@@ -27,7 +30,7 @@ _NEVER = 9999
 
 def ordered_code(number: str) -> str | None:
     """The code that a magic number asks for; None for any other number."""
-    if not number.startswith("01019"):
+    if not number.startswith(MAGIC):
         return None
     for pattern, letter in ((_E_CODE, "E"), (_S_CODE, "S")):
         match = pattern.fullmatch(number)

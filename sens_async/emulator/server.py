@@ -1,5 +1,6 @@
 """The emulator's life: a server on loopback, and the handles of a test on what happens in it."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -10,12 +11,17 @@ from aiohttp import web
 from sens_async.clock import Clock, SystemClock
 from sens_async.emulator.admissions import AdmissionLog
 from sens_async.emulator.app import LoggedRequest, Site, make_app
+from sens_async.emulator.clock import MovableClock
 from sens_async.emulator.control import make_control
 from sens_async.emulator.faults import Fault, FaultKind, FaultOptions, FaultPlan, make_fault
 from sens_async.emulator.files import StoredFile
 from sens_async.emulator.gateway import Gateway
-from sens_async.emulator.options import EmulatorOptions
+from sens_async.emulator.inbox import Inbox
+from sens_async.emulator.options import EmulatorOptions, ReservationEnd
+from sens_async.emulator.reservations import Reservation
+from sens_async.emulator.staging import seeded
 from sens_async.emulator.state import State
+from sens_async.emulator.unsubscribes import RegisterType, Unsubscribes
 
 if TYPE_CHECKING:
     from sens_async.session import SensSession
@@ -42,7 +48,8 @@ class Emulator:
         host: Has to be `127.0.0.1`.
         port: 0 for a free one.
         options: Choices where the service's behaviour is open.
-        clock: What it takes for the time: of signatures, reservations, rates, faults.
+        clock: What it takes for the time: of signatures, deliveries, reservations, rates, faults.
+            The attribute `clock` is this one, as far as `advance` has moved it.
         seed: Of its ids and of faults with a probability: the same seed, the same run.
 
     Raises:
@@ -69,14 +76,15 @@ class Emulator:
         self.service_id = service_id
         self.sender = sender
         self.options = options
-        self.clock = clock
+        self.clock = MovableClock(clock)
         self._port = port
         self._state = State(sender=sender, options=options, seed=seed)
         gateway = Gateway(
             access_key=access_key, secret_key=secret_key, service_id=service_id, state=self._state
         )
+        self._inbox = Inbox(self._state, self.clock)
         self._faults = FaultPlan(seed)
-        self._site = Site(gateway, self._faults, clock)
+        self._site = Site(gateway, self._faults, self.clock)
         self._runner: web.AppRunner | None = None
         self._url: str | None = None
 
@@ -118,6 +126,71 @@ class Emulator:
     def refuse_numbers(self, numbers: set[str]) -> None:
         self._state.refuse_numbers = numbers
 
+    @property
+    def inbox(self) -> Inbox:
+        """Every message that has gone out, the newest first, and what became of it."""
+        return self._inbox
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Number -> the code its messages end with; may be filled. `"0"` is delivered.
+
+        `sens_async.emulator.results` has numbers that need no such order.
+        """
+        return self._state.deliveries.results
+
+    @property
+    def reservations(self) -> list[Reservation]:
+        """Every reserved send as it stands now, in the order of acceptance."""
+        return list(self._state.reservations.at(self.clock.time()))
+
+    @property
+    def unsubscribes(self) -> Unsubscribes:
+        """The opt-out list: iterate over it, or ask whether a number is in it."""
+        return self._state.unsubscribes
+
+    def unsubscribe(self, *numbers: str, kind: RegisterType = "M") -> None:
+        """Put numbers on the opt-out list: by hand (`M`), or as by a call of their owners (`C`).
+
+        What goes out to them from now on as `AD` fails; see `EmulatorOptions.opt_out_code`.
+        """
+        self._state.unsubscribes.add(numbers, self.clock.time(), kind)
+
+    def end_reservation(self, reserve_id: str, status: ReservationEnd) -> None:
+        """Decide how a waiting reservation ends at its time: with anything but DONE, unsent.
+
+        Raises:
+            KeyError: There is no such reservation.
+            ValueError: It does not wait any more, or there is no such end.
+        """
+        self._state.reservations.order(reserve_id, status, self.clock.time())
+
+    def seed(self, send: Mapping[str, object], *, ago: float = 0.0) -> str:
+        """Accept a send without a request, as if it had come some time ago.
+
+        Args:
+            send: The body of the request, as the service documents it.
+            ago: Seconds.
+
+        Returns:
+            The request id.
+
+        Raises:
+            ValueError: The send would be refused, or `ago` is less than 0.
+        """
+        return seeded(self._state, dict(send), self.clock.time(), ago)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once: messages arrive, reservations go out, files expire.
+
+        Sessions of `session` follow. What already sleeps (latency, a late fault, a session that
+        paces itself) is not woken by it.
+
+        Raises:
+            ValueError: `seconds` is less than 0.
+        """
+        self.clock.advance(seconds)
+
     def fail(self, kind: FaultKind | str | int, **options: Unpack[FaultOptions]) -> Fault:
         """Order a fault.
 
@@ -144,8 +217,9 @@ class Emulator:
         self._faults.clear()
 
     def reset(self) -> None:
-        """Forget all that happened: admissions, requests, pictures, faults, refused numbers.
+        """Forget all that happened and all that was ordered, and put the clock right.
 
+        That is admissions, requests, pictures, opt-outs, faults, results, refused numbers.
         Requests that hang or are late are dropped. Ids do not begin anew.
         """
         self._site.reset()

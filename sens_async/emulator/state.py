@@ -3,6 +3,7 @@
 import random
 import string
 from collections import Counter, deque
+from collections.abc import Callable
 
 import attrs
 
@@ -36,6 +37,7 @@ class State:
         reservations: The reserved sends.
         deliveries: What becomes of accepted messages.
         refuse_numbers: A request that holds one of these numbers is refused as a whole.
+        on_accept: Called whenever messages were accepted.
     """
 
     def __init__(self, *, sender: str, options: EmulatorOptions, seed: int = 0) -> None:
@@ -48,6 +50,7 @@ class State:
         self.reservations = Reservations(self.admissions, options)
         self.deliveries = Deliveries(options, self.reservations, self.unsubscribes)
         self.refuse_numbers: set[str] = set()
+        self.on_accept: set[Callable[[], None]] = set()
         self._senders = options.senders if options.senders is not None else frozenset({sender})
         self._ids = random.Random(f"ids {seed}")  # noqa: S311 - ids, not secrets
         self._serial = 0
@@ -119,6 +122,8 @@ class State:
         )
         self._serial += 1
         self.admissions.add(batch)
+        for tell in tuple(self.on_accept):
+            tell()
         return batch
 
     def _charge(self, recipients: int, now: float) -> None:
