@@ -10,6 +10,7 @@ from sens_async.core.evidence import Evidence
 from sens_async.core.listing import Listing, Pager
 from sens_async.core.matching import Candidate, Finding, Row, Verdict, match, may_be
 from sens_async.core.schedule import from_epoch
+from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.core.windows import as_window
 from sens_async.deliveries import Delivery
 from sens_async.errors import (
@@ -116,14 +117,21 @@ class _Found:
         return min(times, default=None)
 
     def candidate(self, request_id: str, settle: float) -> Candidate:
-        """Give it as it is compared."""
+        """Give it as it is compared.
+
+        Args:
+            request_id: Its id.
+            settle: Seconds after which absence is believed. What remains of them when a signature
+                is invalid is the time until all that was accepted is listed.
+        """
         at, read_at = self.requested_at, self.read_at
+        lag = max(0.0, settle - SIGNATURE_LIFETIME)
         return Candidate(
             request_id,
             [_row(row) for row in self.rows.values()],
             at,
             is_complete=read_at is not None,
-            may_grow=read_at is None or at is None or read_at < at + settle,
+            may_grow=read_at is None or at is None or read_at < at + lag,
         )
 
 
