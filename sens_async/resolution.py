@@ -1,16 +1,20 @@
 """What became of the unknown, after SENS was asked."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import attrs
 
+from sens_async.errors import SensError
 from sens_async.models import OutcomeState
 from sens_async.outcomes import Outcome
 from sens_async.report import BulkReport
 
-__all__ = ["Resolution"]
+__all__ = ["Resolution", "Unsettled"]
+
+Unsettled = BulkReport | SensError | Outcome | Iterable[Outcome | SensError]
+"""What can be given to be settled."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -20,13 +20,10 @@ from sens_async.models import OutcomeState
 from sens_async.outcomes import Outcome, OutcomeBatch
 from sens_async.readback import Readback
 from sens_async.report import BulkReport
-from sens_async.resolution import Resolution
+from sens_async.resolution import Resolution, Unsettled
 from sens_async.searching import Search, Sought
 
-__all__ = ["Resolver", "Unsettled", "check_settle"]
-
-Unsettled = BulkReport | SensError | Outcome | Iterable[Outcome | SensError]
-"""What `resolve` takes."""
+__all__ = ["Resolver"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds between two rounds of questions; each pause is twice the last."""
@@ -66,6 +63,7 @@ class Resolver:
 
     async def resolve(self, given: Unsettled, *, settle: float, wait: bool) -> Resolution:
         """Ask until everything is settled, or once; see `SensSession.resolve`."""
+        _check_settle(settle)
         what = _read(given)
         sought: dict[str, Evidence] = {}
         for outcome in what.outcomes:
@@ -99,15 +97,7 @@ class Resolver:
             pause = min(2 * pause, max(_LONGEST_PAUSE, due / 10))
 
 
-def check_settle(settle: float) -> None:
-    """Refuse what is no settling time.
-
-    Args:
-        settle: Seconds, 0 or more.
-
-    Raises:
-        ValueError: It is not.
-    """
+def _check_settle(settle: float) -> None:
     if type(settle) not in {int, float} or not 0 <= settle < float("inf"):
         raise ValueError(f"settle must be 0 or more seconds, got {settle!r}")
 

@@ -5,8 +5,9 @@ import os
 import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
@@ -30,7 +31,6 @@ from sens_async.core.message import KOREA
 from sens_async.core.phone import normalize_sender
 from sens_async.core.requests import Request, Service, upload_body
 from sens_async.core.responses import read_upload
-from sens_async.core.search import search
 from sens_async.core.signing import Signer
 from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.dispatch import Dispatcher
@@ -41,14 +41,16 @@ from sens_async.intake import Source
 from sens_async.models import ContentType, MessageType, Receipt, Recipient, UploadedFile
 from sens_async.outbox import Outbox
 from sens_async.pictures import Image
-from sens_async.readback import Readback
 from sens_async.report import BulkReport
-from sens_async.reservations import Reservations
-from sens_async.resolution import Resolution
-from sens_async.resolving import Resolver, Unsettled, check_settle
+from sens_async.resolution import Resolution, Unsettled
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
-from sens_async.unsubscribes import Unsubscribes
+
+if TYPE_CHECKING:  # a program that only sends does not wait for their import
+    from sens_async.readback import Readback
+    from sens_async.reservations import Reservations
+    from sens_async.resolving import Resolver
+    from sens_async.unsubscribes import Unsubscribes
 
 __all__ = ["SensSession"]
 
@@ -75,8 +77,6 @@ class SensSession:
         queue: Lets requests through.
         chunker: The rules by which lists are split.
         attachments: Uploaded pictures by their content.
-        reservations: Looks reservations up and cancels them.
-        unsubscribes: Reads and changes the list of who has opted out of advertisements.
     """
 
     def __init__(
@@ -141,10 +141,6 @@ class SensSession:
             clock=self._clock,
             store=attachment_store,
         )
-        check = self._check_usable
-        self._readback = Readback(self._dispatcher, service, check=check)
-        self.reservations = Reservations(self._dispatcher, service, check=check)
-        self.unsubscribes = Unsubscribes(self._dispatcher, service, check=check)
         self._outbox = Outbox(
             self._dispatcher,
             self.chunker,
@@ -153,7 +149,6 @@ class SensSession:
             sender=self.sender,
             opted_out=self.unsubscribes.numbers,
         )
-        self._resolver = Resolver(self._readback, self._dispatcher)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self._closing: asyncio.Task[None] | None = None
@@ -190,6 +185,32 @@ class SensSession:
             sender=sender or found.sender,
             settings=settings,
         )
+
+    @cached_property
+    def reservations(self) -> "Reservations":
+        """Looks reservations up, and cancels them."""
+        from sens_async.reservations import Reservations  # noqa: PLC0415 - see the imports
+
+        return Reservations(self._dispatcher, self._service, check=self._check_usable)
+
+    @cached_property
+    def unsubscribes(self) -> "Unsubscribes":
+        """Reads and changes the list of who has opted out of advertisements."""
+        from sens_async.unsubscribes import Unsubscribes  # noqa: PLC0415 - see the imports
+
+        return Unsubscribes(self._dispatcher, self._service, check=self._check_usable)
+
+    @cached_property
+    def _readback(self) -> "Readback":
+        from sens_async.readback import Readback  # noqa: PLC0415 - see the imports
+
+        return Readback(self._dispatcher, self._service, check=self._check_usable)
+
+    @cached_property
+    def _resolver(self) -> "Resolver":
+        from sens_async.resolving import Resolver  # noqa: PLC0415 - see the imports
+
+        return Resolver(self._readback, self._dispatcher)
 
     # -- verbs
 
@@ -429,9 +450,11 @@ class SensSession:
             InvalidQuery: What is asked for cannot be asked; naming it.
             SensError: While iterating: a page could not be read. What came before is good.
         """
+        from sens_async.core.search import search  # noqa: PLC0415 - see the imports
+
         self._check_usable()
         listings = search(
-            self._clock.time(),
+            self.signer.timestamp(self._clock.time()) / 1000,  # as the gateway's clock has it
             since=since,
             until=until,
             completed_since=completed_since,
@@ -520,7 +543,6 @@ class SensSession:
 
         Cancellation: nothing is changed by asking, and nothing is kept.
         """
-        check_settle(settle)
         self._check_usable()
         return await self._resolver.resolve(what, settle=settle, wait=wait)
 

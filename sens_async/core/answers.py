@@ -13,7 +13,7 @@ from sens_async.core.responses import Response, read_failure, refusal, unreadabl
 from sens_async.core.schedule import parse_time
 from sens_async.core.wire import Page, ReservationAnswer, read, read_all
 from sens_async.deliveries import Delivery
-from sens_async.errors import ApiError, SensError
+from sens_async.errors import ApiError, SensError, UnreadableResponse
 from sens_async.models import Reservation, ReservationStatus, Unsubscribe
 
 __all__ = [
@@ -49,7 +49,7 @@ def read_page(response: Response) -> Page | SensError | None:
     try:
         page = read(response.body, Page)
     except ValueError as cause:
-        return unreadable(response, f"no list of messages ({cause})")
+        return _illegible(response, f"no list of messages ({cause})")
     if not page.messages and page.status_name == "fail":
         # It does not say that there are none; absence must not be concluded from it.
         return unreadable(response, "a list without rows whose statusName is 'fail'")
@@ -67,7 +67,7 @@ def read_message(response: Response) -> Delivery | SensError:
         text = "there is no message of this id, or it is not listed yet"
         return refusal(response._replace(status=404), text)
     if len(page.messages) > 1:
-        return unreadable(response, f"{len(page.messages)} messages instead of one")
+        return _illegible(response, f"{len(page.messages)} messages instead of one")
     return page.messages[0]
 
 
@@ -116,12 +116,18 @@ def read_opt_outs(response: Response) -> tuple[Unsubscribe, ...] | SensError:
     try:
         return read_all(response.body, Unsubscribe)
     except ValueError as cause:
-        return unreadable(response, f"no list of numbers ({cause})")
+        return _illegible(response, f"no list of numbers ({cause})")
 
 
 def read_done(response: Response) -> bool | SensError:
     """Read an answer of which only its status matters."""
     return True if _is_success(response) else read_failure(response)
+
+
+def _illegible(response: Response, what: str) -> UnreadableResponse:
+    """Give the error for an answer that may hold other people's messages: it keeps none of it."""
+    hidden = b"<%d bytes>" % len(response.body)
+    return unreadable(response._replace(body=hidden), what)
 
 
 def _is_success(response: Response) -> bool:

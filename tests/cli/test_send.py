@@ -365,7 +365,7 @@ async def test_an_interrupted_search_leaves_them_unknown(sens, emulator, environ
         environ=environ,
     )
     async with asyncio.timeout(30):
-        while "list" not in {entry.endpoint for entry in emulator.requests}:
+        while "list" not in {entry.endpoint for entry in emulator.requests}:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     process.send_signal(signal.SIGINT)
     result = await sens.finish(process)

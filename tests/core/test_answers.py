@@ -247,3 +247,12 @@ def test_a_refusal_to_cancel_is_told_from_failing(status, body):
 )
 def test_an_opt_out_list_that_is_none_is_no_empty_one(body):
     assert isinstance(said_by("opt-outs", body), UnreadableResponse)
+
+
+def test_an_error_keeps_nothing_of_other_peoples_messages():
+    rows = [{"to": "01012345678", "content": "비밀 본문"}, {"content": "비밀 본문"}]
+    for reader, body in (("page", {"messages": rows}), ("message", {"messages": rows[:1] * 2})):
+        error = said_by(reader, body)
+        assert isinstance(error, UnreadableResponse)
+        assert error.body_excerpt == f"<{len(orjson.dumps(body))} bytes>"
+        assert "비밀" not in f"{error} {vars(error)}"
