@@ -5,6 +5,7 @@ finding a culprit, halving, and stopping a run.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Sequence
 from typing import TypeVar
 from uuid import uuid4
@@ -128,7 +129,7 @@ class Owners:
     SIZE = 4_096
 
     def __init__(self) -> None:
-        self._tokens: dict[str, str] = {}
+        self._tokens: OrderedDict[str, str] = OrderedDict()
 
     def note(self, request_id: str, token: str) -> None:
         """Remember an id.
@@ -140,7 +141,7 @@ class Owners:
         """
         self._tokens[request_id] = token
         if len(self._tokens) > self.SIZE:
-            del self._tokens[next(iter(self._tokens))]
+            self._tokens.popitem(last=False)
 
     def foreign(self, tokens: Container[str]) -> set[str]:
         """Give the ids that belong to none of some requests."""
@@ -220,6 +221,7 @@ class Dispatcher:
                 self.budget.earn()
                 self.pauses.end(began)
                 self.queue.observe(clock.monotonic() - began)
+                self.owners.note(str(attempt.request_id), batch.token)
                 return Verdict(Step.ACCEPT, attempt, None)
             history = History(
                 recipients=_recipients_left(batch, attempt.error),

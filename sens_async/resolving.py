@@ -81,6 +81,8 @@ class Resolver:
             controls=[] if what.report is None or is_reserved else what.accepted,
         )
         await self._carry_out(search, wait=wait)
+        while search.exclude(self._owners.foreign(sought)):  # another search ended meanwhile
+            await self._carry_out(search, wait=wait)
         for one in search.sought:
             if one.finding.request_id is not None:
                 self._owners.note(one.finding.request_id, one.evidence.token)
@@ -166,7 +168,7 @@ def _resolution(what: _Given, search: Search, settle: float) -> Resolution:
         for one in outcomes
         if one.state is OutcomeState.UNKNOWN
     )
-    left = [one.evidence for one in search.sought if one.is_unknown and one.can_settle]
+    left = [one.evidence for one in search.sought if one.is_unknown and one.evidence.is_final]
     return Resolution(
         outcomes=outcomes,
         counts=Counter(one.state for one in outcomes),

@@ -6,19 +6,15 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from sens_async.attempt import Gateway
-from sens_async.core.evidence import Evidence
-from sens_async.core.listing import Listing, Pager
-from sens_async.core.matching import Candidate, Finding, Row, Verdict, match, may_be
-from sens_async.core.schedule import from_epoch
+from sens_async.catalogue import Catalogue, Span
+from sens_async.core.evidence import MARGIN, Evidence
+from sens_async.core.matching import Finding, Matcher, Verdict
 from sens_async.core.signing import SIGNATURE_LIFETIME
-from sens_async.core.windows import as_window
-from sens_async.deliveries import Delivery
 from sens_async.errors import (
     AuthenticationFailed,
     PermissionDenied,
     SensError,
     SessionClosed,
-    UnreadableResponse,
     without_traceback,
 )
 from sens_async.outcomes import OutcomeBatch
@@ -35,7 +31,7 @@ _PATIENCE = 5
 """Rounds in which a request that is due could not be settled, before it is left unknown."""
 
 _RETENTION = 89 * 86_400.0
-"""Seconds for which absence from a list means anything: it goes 90 days back (SENS API: List
+"""Seconds for which a list's silence means anything: it goes 90 days back (SENS API: List
 messages)."""
 
 _LONGEST = 29 * 86_400.0
@@ -45,7 +41,7 @@ _AHEAD = 60.0
 """Seconds by which a window may end after now."""
 
 _CONTROLS = 3
-"""Accepted requests of which one must be found before absence means anything."""
+"""Accepted requests of which one must be listed before it means anything that others are not."""
 
 
 class Sought:
@@ -57,8 +53,8 @@ class Sought:
         failure: Why the last round could not ask for all of it, or None.
         is_absent: Whether it is certain that it was not accepted.
         is_given_up: Whether asking again would not settle it.
-        reason: Why it is unknown.
         misses: Rounds in which it was due and could not be settled.
+        reason: Why it is unknown.
     """
 
     def __init__(self, evidence: Evidence) -> None:
@@ -67,18 +63,13 @@ class Sought:
         self.failure: SensError | None = None
         self.is_absent = False
         self.is_given_up = False
-        self.reason = "it was not looked for"
         self.misses = 0
+        self.reason = "it was not looked for"
 
     @property
     def is_unknown(self) -> bool:
         """Whether it is neither found nor certainly absent."""
         return self.finding.verdict is not Verdict.FOUND and not self.is_absent
-
-    @property
-    def can_settle(self) -> bool:
-        """Whether time may settle it."""
-        return self.evidence.is_final
 
     @property
     def duplicates(self) -> tuple[str, ...]:
@@ -88,51 +79,48 @@ class Sought:
             return ()
         return (finding.request_id, *finding.others)
 
-
-class _Question(NamedTuple):
-    """One series of list calls, and for whom it is."""
-
-    listing: Listing
-    sought: Sequence[Sought]
-
-
-class _Found:
-    """An accepted request, as far as its rows were read."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Delivery] = {}
-        self.read_at: float | None = None
-
-    def add(self, row: Delivery) -> None:
-        """Take in a row; what an earlier answer told of it and this one does not, is kept."""
-        key = row.message_id or f"{row.number} {len(self.rows)}"
-        old = self.rows.get(key)
-        if old is None or row.content or not old.content:
-            self.rows[key] = row
-
-    @property
-    def requested_at(self) -> float | None:
-        """The earliest time that its rows tell, seconds since the epoch."""
-        times = [row.requested_at.timestamp() for row in self.rows.values() if row.requested_at]
-        return min(times, default=None)
-
-    def candidate(self, request_id: str, settle: float) -> Candidate:
-        """Give it as it is compared.
+    def conclude(self, now: float, *, is_due: bool, is_list_good: bool) -> None:
+        """Believe that it is absent, or say why not.
 
         Args:
-            request_id: Its id.
-            settle: Seconds after which absence is believed. What remains of them when a signature
-                is invalid is the time until all that was accepted is listed.
+            now: The gateway's time when the round began.
+            is_due: Whether everything that was accepted was listed by then.
+            is_list_good: Whether the list is known to show what was accepted.
         """
-        at, read_at = self.requested_at, self.read_at
-        lag = max(0.0, settle - SIGNATURE_LIFETIME)
-        return Candidate(
-            request_id,
-            [_row(row) for row in self.rows.values()],
-            at,
-            is_complete=read_at is not None,
-            may_grow=read_at is None or at is None or read_at < at + lag,
-        )
+        if self.finding.verdict is Verdict.FOUND:
+            return
+        if self.failure is not None:
+            name = type(self.failure).__name__
+            self.reason = f"SENS could not be asked: {name}: {self.failure}"
+        elif self.finding.verdict is Verdict.POSSIBLE:
+            one, *more = self.finding.others
+            which = f"{one} and {len(more)} more" if more else one
+            self.reason = f"{which} may be it, and cannot be told for certain"
+        elif now - self.evidence.signed_at > _RETENTION:
+            self.reason = "it was signed longer ago than SENS lists messages"
+            self.is_given_up = True
+        elif not self.evidence.is_final:
+            self.reason = "SENS lists no such request, but it may have been sent again in parts"
+        elif not is_due:
+            self.reason = "SENS lists no such request yet"
+        elif not is_list_good:
+            self.reason = (
+                "SENS does not list a request that it has accepted: its list proves nothing"
+            )
+        else:
+            self.is_absent = True
+            return
+        self.misses += is_due
+        self.is_given_up = self.is_given_up or self.misses >= _PATIENCE
+
+
+class _Question(NamedTuple):
+    """A window to look through, and for whom."""
+
+    sender: str
+    number: str
+    span: Span
+    sought: Sequence[Sought]
 
 
 class Search:
@@ -161,16 +149,16 @@ class Search:
         controls: Sequence[OutcomeBatch],
     ) -> None:
         self.sought = [Sought(evidence) for evidence in sought]
-        self._readback = readback
-        self._gateway = gateway
+        self._matcher = Matcher(sought)
+        self._catalogue = Catalogue(readback, gateway, settle)
+        self._clock = gateway.clock
+        self._signer = gateway.signer
         self._settle = settle
-        self._known = known
+        self._known = set(known)
         self._controls = controls
-        self._is_controlled: bool | None = None if controls else True
-        self._found: defaultdict[str, _Found] = defaultdict(_Found)
+        self._is_list_good = not controls
         self._fatal: SensError | None = None
-        clock = gateway.clock
-        self._began = clock.time(), clock.monotonic()
+        self._began = self._clock.time(), self._clock.monotonic()
 
     @property
     def open(self) -> list[Sought]:
@@ -181,9 +169,23 @@ class Search:
 
     def seconds_until_due(self) -> float:
         """How long until the next of what is open can be settled; 0 if some are due."""
-        now = self._at(self._local_time())
         due = min(one.evidence.settles_at(self._settle) for one in self.open)
-        return max(0.0, due - now)
+        return max(0.0, due - self._gateway_time(self._local_time()))
+
+    def exclude(self, known: Collection[str]) -> bool:
+        """Take no notice of further requests.
+
+        Args:
+            known: Their ids.
+
+        Returns:
+            Whether one of them had been taken for one that is sought.
+        """
+        self._known.update(known)
+        is_wrong = any(one.finding.request_id in self._known for one in self.sought)
+        if is_wrong:
+            self._decide()
+        return is_wrong
 
     async def look(self) -> None:
         """Ask once for everything that is open, and decide.
@@ -192,212 +194,127 @@ class Search:
             SessionClosed: The session was closed.
         """
         began, looking = self._local_time(), self.open
+        now = self._gateway_time(began)
+        thorough = {one for one in looking if now >= one.evidence.settles_at(self._settle)}
         for one in looking:
             one.failure = None
-        thorough = [one for one in looking if self._is_due(one, self._at(began))]
-        numbers = {one: self._numbers(one, is_thorough=one in thorough) for one in looking}
-        questions = self._questions(numbers, self._at(began))
-        seen: dict[str, list[Delivery]] = defaultdict(list)
-        await _each(lambda question: self._ask(question, seen), questions)
-        await _each(lambda one: self._read(one, seen[one]), self._unread(seen))
+        await _each(self._ask, self._questions(looking, thorough, now))
+        self._catalogue.forget(self._known)
+        await _each(self._read, self._unread(looking))
+        self._decide()
+        now = self._gateway_time(began)  # the answers may have told more of the gateway's clock
+        due = {one for one in thorough if now >= one.evidence.settles_at(self._settle)}
+        absent = (one for one in due if one.finding.verdict is Verdict.ABSENT and not one.failure)
+        if not self._is_list_good and (doubted := next(absent, None)):
+            self._is_list_good = await self._lists_controls(doubted.evidence)
         if isinstance(self._fatal, SessionClosed):
             raise self._fatal
-        now = self._at(began)
-        due = [one for one in thorough if self._is_due(one, now)]
-        self._decide()
-        if self._is_controlled is None and any(self._would_be_absent(one) for one in due):
-            await self._control(due[0].evidence.sender)
         for one in looking:
-            self._conclude(one, now, is_due=one in due)
-
-    # -- deciding
+            one.conclude(now, is_due=one in due, is_list_good=self._is_list_good)
 
     def _decide(self) -> None:
-        ahead = max(0.0, self._gateway.signer.lag)
-        found = match(
-            [one.evidence for one in self.sought],
-            [one.candidate(request_id, self._settle) for request_id, one in self._found.items()],
-            known=self._known,
-            ahead=ahead,
-        )
+        candidates = list(self._catalogue)
+        found = self._matcher.match(candidates, known=self._known, ahead=self._signer.lag)
         for one, finding in zip(self.sought, found, strict=True):
             one.finding = finding
 
-    def _is_due(self, one: Sought, now: float) -> bool:
-        return now >= one.evidence.settles_at(self._settle)
-
-    def _would_be_absent(self, one: Sought) -> bool:
-        return one.finding.verdict is Verdict.ABSENT and one.failure is None
-
-    def _conclude(self, one: Sought, now: float, *, is_due: bool) -> None:
-        """Believe that a request is absent, or say why not."""
-        is_absent = self._would_be_absent(one)
-        if one.finding.verdict is Verdict.FOUND:
-            return
-        if one.failure is not None:
-            name = type(one.failure).__name__
-            one.reason = f"SENS could not be asked: {name}: {one.failure}"
-        elif one.finding.verdict is Verdict.POSSIBLE:
-            one.reason = f"{_some(one.finding.others)} may be it, and cannot be told for certain"
-        elif now - one.evidence.signed_at > _RETENTION:
-            one.reason = "it was signed longer ago than SENS lists messages"
-            one.is_given_up = True
-        elif not one.evidence.is_final:
-            one.reason = "SENS lists no such request, but it may have been sent again in parts"
-        elif is_absent and is_due and self._is_controlled is not True:
-            one.reason = (
-                "SENS does not list a request that it has accepted: its list proves nothing"
-            )
-        elif is_absent and is_due:
-            one.is_absent = True
-        else:
-            one.reason = "SENS lists no such request yet"
-        if is_due and not one.is_absent:
-            one.misses += 1
-            one.is_given_up = one.is_given_up or one.misses >= _PATIENCE
-
     # -- asking
 
-    def _numbers(self, one: Sought, *, is_thorough: bool) -> Iterable[str]:
-        """By whom a request is looked for: by two of its recipients where it matters."""
-        numbers = one.evidence.numbers
-        return dict.fromkeys((numbers[0], numbers[-1]) if is_thorough else numbers[:1])
+    def _questions(
+        self, looking: Iterable[Sought], thorough: Collection[Sought], now: float
+    ) -> list[_Question]:
+        """Give the windows to look through; one serves all who ask the same.
 
-    def _questions(self, numbers: dict[Sought, Iterable[str]], now: float) -> list[_Question]:
-        """Give the lists to ask for; one serves all who ask the same."""
-        wanted: defaultdict[tuple[str, str], list[tuple[float, float, Sought]]] = defaultdict(list)
-        for one, some in numbers.items():
-            for number in some:
-                for start, end in one.evidence.spans:
-                    until = min(end, now + _AHEAD)
-                    if start < until:
-                        wanted[one.evidence.sender, number].append((start, until, one))
+        A request is looked for by its first recipient, and where its absence may be believed, by
+        its last one, too.
+        """
+        wanted: defaultdict[tuple[str, str], list[tuple[Span, Sought]]] = defaultdict(list)
+        for one in looking:
+            evidence = one.evidence
+            ends = {evidence.numbers[0], evidence.numbers[-1 if one in thorough else 0]}
+            for number in ends:
+                for start, end in evidence.spans:
+                    if start < now:
+                        span = start, min(end, now + _AHEAD)
+                        wanted[evidence.sender, number].append((span, one))
         questions = []
-        for (sender, number), spans in wanted.items():
-            spans.sort(key=lambda span: span[:2])
-            while spans:
-                start, end, one = spans.pop(0)
+        for (sender, number), asked in wanted.items():
+            asked.sort(key=lambda pair: pair[0], reverse=True)
+            while asked:
+                (start, end), one = asked.pop()
                 together = [one]
-                while spans and spans[0][0] <= end and spans[0][1] - start <= _LONGEST:
-                    _, until, other = spans.pop(0)
+                while asked and asked[-1][0][0] <= end and asked[-1][0][1] - start <= _LONGEST:
+                    (_, until), one = asked.pop()
                     end = max(end, until)
-                    together.append(other)
-                questions.append(_Question(_listing(sender, number, start, end), together))
+                    together.append(one)
+                questions.append(_Question(sender, number, (start, end), together))
         return questions
 
-    async def _ask(self, question: _Question, seen: dict[str, list[Delivery]]) -> None:
-        """Ask for a window, and note the requests that have rows in it."""
+    async def _ask(self, question: _Question) -> None:
+        sender, number, span, sought = question
         try:
-            for row in await self._rows(question.listing):
-                request_id = row.request_id or await self._request_of(row)
-                seen[request_id].append(row)
+            await self._catalogue.look(sender, number, span)
         except SensError as error:
-            self._fail(error, question.sought)
+            self._note(error)
+            for one in sought:
+                one.failure = without_traceback(error)
 
-    async def _request_of(self, row: Delivery) -> str:
-        """Find out whose row it is, where the list does not say."""
-        if row.message_id is None:
-            raise UnreadableResponse("a listed message has neither request id nor message id")
-        for request_id, found in self._found.items():
-            if row.message_id in found.rows:
-                return request_id
-        detail = await self._readback.message(row.message_id)
-        if detail.request_id is None:
-            raise UnreadableResponse("a message does not say which request it belongs to")
-        self._found[detail.request_id].add(detail)
-        return detail.request_id
-
-    def _unread(self, seen: dict[str, list[Delivery]]) -> list[str]:
-        """Note the rows that were seen, and say which requests have to be read as a whole."""
-        for request_id, rows in seen.items():
-            for row in rows:
-                self._found[request_id].add(row)
-        ahead = max(0.0, self._gateway.signer.lag)
-        matched = {one.finding.request_id for one in self.sought}
+    def _unread(self, looking: Collection[Sought]) -> list[str]:
+        """Give the requests that have to be read as a whole: those that may be an open one."""
+        wanted = set(looking)
+        places = {place for place, one in enumerate(self.sought) if one in wanted}
+        found = {one.finding.request_id for one in self.sought}
         return [
-            request_id
-            for request_id, found in self._found.items()
-            if request_id not in self._known
-            and not (request_id in matched and found.read_at is not None)
-            and any(
-                may_be(one.evidence, found.candidate(request_id, self._settle), ahead=ahead)
-                for one in self.open
-            )
+            candidate.request_id
+            for candidate in self._catalogue
+            if not (candidate.is_complete and candidate.request_id in found)
+            and not places.isdisjoint(self._matcher.whose(candidate, ahead=self._signer.lag))
         ]
 
-    async def _read(self, request_id: str, seen: Sequence[Delivery]) -> None:
-        """Read all rows of a request."""
-        found, began = self._found[request_id], self._at(self._local_time())
+    async def _read(self, request_id: str) -> None:
+        """Read a request; one that cannot be read keeps those it may be from being absent."""
         try:
-            for row in await self._rows(Listing(request_id=request_id)):
-                found.add(row)
-            told = [row for row in found.rows.values() if row.content]
-            if not told and (one := next((row for row in seen if row.message_id), None)):
-                found.add(await self._readback.message(str(one.message_id)))
+            await self._catalogue.read(request_id, self._gateway_time(self._local_time()))
         except SensError as error:
-            self._fail(error, ())  # it stays incomplete, and so keeps others from being absent
-            return
-        found.read_at = began
+            self._note(error)
 
-    async def _rows(self, listing: Listing) -> list[Delivery]:
-        """Give a whole list.
-
-        Raises:
-            SensError: It could not be read to its end, or says that there is more to come.
-        """
-        pager = Pager(listing, self._gateway.service.messages)
-        rows: list[Delivery] = []
-        while pager.target is not None:
-            page = await self._readback.page(pager.target)
-            rows.extend(pager.turn(page))
-            if page is not None and not page.messages and page.status_name == "reserved":
-                raise UnreadableResponse("the list says that what it holds is reserved", status=200)
-        return rows
-
-    def _fail(self, error: SensError, sought: Iterable[Sought]) -> None:
-        for one in sought:
-            one.failure = without_traceback(error)
-        if isinstance(error, AuthenticationFailed | PermissionDenied | SessionClosed):
-            self._fatal = error
-
-    async def _control(self, sender: str) -> None:
+    async def _lists_controls(self, evidence: Evidence) -> bool:
         """Try whether asking in the same way finds what is known to be there."""
-        now = self._at(self._local_time())
-        near = self.sought[0].evidence.signed_at
+        now = self._gateway_time(self._local_time())
         old = [
-            one
+            (one.attempted_at, one.numbers[0], one.request_id)
             for one in self._controls
             if one.attempted_at is not None and now - one.attempted_at >= self._settle
         ]
-        old.sort(key=lambda one: abs((one.attempted_at or 0.0) - near))
-        self._is_controlled = True
-        for one in old[:_CONTROLS]:
-            at, number = one.attempted_at, one.numbers[0]
-            if at is None or number is None:
-                continue
+        old.sort(key=lambda control: abs(control[0] - evidence.signed_at))
+        reach = SIGNATURE_LIFETIME + MARGIN
+        for at, number, request_id in old[:_CONTROLS]:
             try:
-                rows = await self._rows(_listing(sender, number, at - 420.0, at + 420.0))
-                ids = {row.request_id or await self._request_of(row) for row in rows}
+                found = await self._catalogue.look(
+                    evidence.sender, str(number), (at - reach, at + reach)
+                )
             except SensError as error:
-                self._fail(error, ())
-                ids = set()
-            if one.request_id in ids:
-                self._is_controlled = True
-                return
-            self._is_controlled = None
+                self._note(error)
+                continue
+            if request_id in found:
+                return True
+        return not old
+
+    def _note(self, error: SensError) -> None:
+        """Take note of an error after which no question will be answered."""
+        if isinstance(error, AuthenticationFailed | PermissionDenied | SessionClosed):
+            self._fatal = error
 
     # -- time
 
     def _local_time(self) -> float:
         """Our time; a clock that was set ahead meanwhile makes nothing older."""
-        clock = self._gateway.clock
         began, monotonic = self._began
-        return min(clock.time(), began + clock.monotonic() - monotonic)
+        return min(self._clock.time(), began + self._clock.monotonic() - monotonic)
 
-    def _at(self, local: float) -> float:
+    def _gateway_time(self, local: float) -> float:
         """Give the gateway's time at one of ours: the earliest that it can have been."""
-        signer = self._gateway.signer
-        return local + signer.offset - max(0.0, signer.lag)
+        return local + self._signer.offset - max(0.0, self._signer.lag)
 
 
 async def _each(work: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
@@ -411,26 +328,3 @@ async def _each(work: Callable[[T], Awaitable[None]], items: Iterable[T]) -> Non
     async with asyncio.TaskGroup() as group:
         for _ in range(_PARALLEL):
             group.create_task(worker())
-
-
-def _listing(sender: str, number: str, start: float, end: float) -> Listing:
-    window = as_window(from_epoch(start), from_epoch(end), names=("start", "end"))
-    return Listing(requested=window, sender=sender, to=number)
-
-
-def _row(row: Delivery) -> Row:
-    return Row(
-        row.number,
-        row.content,
-        row.subject,
-        row.type,
-        row.content_type,
-        row.country_code,
-        row.sender,
-        row.file_ids,
-        row.message_id,
-    )
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1} more"

@@ -16,7 +16,7 @@ from sens_async.bulk import Run
 from sens_async.core.batch import Batch
 from sens_async.core.message import Message
 from sens_async.core.requests import MESSAGES_PER_REQUEST
-from sens_async.dispatch import Dispatcher, Owners, new_token, unknown
+from sens_async.dispatch import Dispatcher, new_token, unknown
 from sens_async.errors import (
     ConnectionLost,
     RequestTimeout,
@@ -130,11 +130,8 @@ class SharedRequest:
         timer: Ends the gathering.
     """
 
-    def __init__(
-        self, key: Hashable, files: Files, now: Callable[[], float], owners: Owners
-    ) -> None:
+    def __init__(self, key: Hashable, files: Files, now: Callable[[], float]) -> None:
         self.key = key
-        self._owners = owners
         self.files = files
         self.timer: asyncio.Task[None] | None = None
         self._now = now
@@ -208,9 +205,6 @@ class SharedRequest:
             send.settle(send.batch.settled(OutcomeState.NOT_SENT, error=error))
 
     def _settle(self, outcomes: OutcomeBatch) -> None:
-        batch, request_id = self._batch, outcomes.request_id
-        if batch is not None and batch.token and request_id is not None and not batch.is_split:
-            self._owners.note(request_id, batch.token)
         for index in outcomes.indexes:
             self._sends[index].settle(outcomes)
 
@@ -239,7 +233,6 @@ class Sharing:
         self._seconds = seconds
         self._clock = dispatcher.gateway.clock
         self._now = dispatcher.gateway.now
-        self._owners = dispatcher.owners
         self._tasks = tasks
         self._begin = begin
         self._gathering: dict[Hashable, SharedRequest] = {}
@@ -259,7 +252,7 @@ class Sharing:
             self._go(request)  # a number stands in a request but once
             request = None
         if request is None:
-            request = self._gathering[key] = SharedRequest(key, files, self._now, self._owners)
+            request = self._gathering[key] = SharedRequest(key, files, self._now)
         send = SharedSend(request, batch, message)
         request.add(send)
         if len(request) == MESSAGES_PER_REQUEST:

@@ -91,7 +91,7 @@ class Single:
         self.task.cancel()
 
     async def _work(self) -> Verdict:
-        verdict = await self._dispatcher.dispatch(
+        return await self._dispatcher.dispatch(
             self._batch,
             self._message,
             self._flight,
@@ -99,9 +99,6 @@ class Single:
             lane=Lane.INTERACTIVE,
             owner=None,
         )
-        if verdict.attempt is not None and verdict.attempt.request_id is not None:
-            self._dispatcher.owners.note(verdict.attempt.request_id, self._batch.token)
-        return verdict
 
     async def _call_back(self) -> bool:
         """Withdraw this, or leave it to be finished and logged; True if it is over."""

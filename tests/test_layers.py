@@ -20,6 +20,7 @@ ROWS = [
         "attempt",
         "bulk",
         "calls",
+        "catalogue",
         "dispatch",
         "files",
         "gates",

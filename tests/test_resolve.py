@@ -180,6 +180,15 @@ async def test_twins_settled_one_by_one_do_not_share_a_request(start, clock):
     assert again.outcomes == resolutions[0].outcomes
 
 
+async def test_twins_settled_at_the_same_time_do_not_share_a_request(start):
+    emulator, sens = await start()
+    errors = [await lost(sens, emulator, accept=accept) for accept in (True, False)]
+    resolutions = await asyncio.gather(*map(sens.resolve, errors))
+
+    states = [one.outcomes[0].state for one in resolutions]
+    assert sorted(states) == [ACCEPTED, NOT_SENT]
+
+
 async def test_the_same_message_twice_is_told(start):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)

@@ -18,13 +18,14 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from enum import Enum, IntEnum, auto
+from functools import cached_property
 from html import unescape
 from typing import NamedTuple
 
 from sens_async.core.evidence import Evidence
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Candidate", "Finding", "Row", "Verdict", "match", "may_be"]
+__all__ = ["Candidate", "Finding", "Matcher", "Row", "Verdict", "match"]
 
 EARLIEST = 60.0
 """Seconds before its signature from which on a request is too early to be taken for another."""
@@ -108,6 +109,82 @@ class _Likeness(IntEnum):
     """Equal."""
 
 
+class Matcher:
+    """Unknown requests, all of those that may compete for a candidate.
+
+    Args:
+        sought: The unknown requests.
+    """
+
+    def __init__(self, sought: Sequence[Evidence]) -> None:
+        self._profiles = [_Profile(one) for one in sought]
+        # Whoever is found depends on the requests and not on the order in which they were given.
+        ranks = [(one.signed_at, one.token) for one in sought]
+        self._order = sorted(range(len(sought)), key=ranks.__getitem__)
+        self._by_number: defaultdict[str, list[int]] = defaultdict(list)
+        for place in self._order:
+            for number in self._profiles[place].places:
+                self._by_number[number].append(place)
+
+    def whose(self, candidate: Candidate, *, ahead: float = 0.0) -> list[int]:
+        """Give the places of those that a candidate may be; see `match`."""
+        return list(self._likes(candidate, ahead))
+
+    def match(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        known: Collection[str] = (),
+        ahead: float = 0.0,
+    ) -> list[Finding]:
+        """Find the unknown requests among accepted ones.
+
+        Args:
+            candidates: The accepted ones, in any order.
+            known: Ids of candidates that belong to a request which is not sought.
+            ahead: Seconds by which the clock that signed is known to be ahead of the gateway's.
+
+        Returns:
+            A finding for each that is sought, in their order.
+        """
+        offered = {one.request_id: one for one in candidates if one.request_id not in known}
+        pool = sorted(offered.values(), key=_age)
+        likeness = self._compare(pool, ahead)
+        owners = _assign(likeness, self._order)
+        taken = set(owners.values())
+        findings = []
+        for place, likes in enumerate(likeness):
+            free = [c for c in sorted(likes) if c not in taken]
+            if place in owners:
+                found = pool[owners[place]]
+                finding = Finding(Verdict.FOUND, found.request_id, found.requested_at)
+                free = [c for c in free if likes[c] >= _Likeness.LIKE]
+            else:
+                finding = Finding(Verdict.POSSIBLE if free else Verdict.ABSENT)
+            others = tuple(pool[c].request_id for c in free)
+            findings.append(finding._replace(others=others))
+        return findings
+
+    def _compare(self, pool: Sequence[Candidate], ahead: float) -> list[dict[int, _Likeness]]:
+        """Give, for each unknown request, the candidates that may be it."""
+        likeness: list[dict[int, _Likeness]] = [{} for _ in self._profiles]
+        for c, candidate in enumerate(pool):
+            likes = self._likes(candidate, ahead)
+            may_become_another = candidate.may_grow and _Likeness.PART in likes.values()
+            for place, like in likes.items():
+                is_open = may_become_another and like >= _Likeness.LIKE
+                likeness[place][c] = _Likeness.DOUBTFUL if is_open else like
+        return likeness
+
+    def _likes(self, candidate: Candidate, ahead: float) -> dict[int, _Likeness]:
+        likes: dict[int, _Likeness] = {}
+        for place in self._by_number.get(_digits(candidate.rows[0].number), ()):
+            like = self._profiles[place].compare(candidate, ahead)
+            if like is not _Likeness.OTHER:
+                likes[place] = like
+        return likes
+
+
 def match(
     sought: Sequence[Evidence],
     candidates: Sequence[Candidate],
@@ -115,43 +192,8 @@ def match(
     known: Collection[str] = (),
     ahead: float = 0.0,
 ) -> list[Finding]:
-    """Find unknown requests among accepted ones.
-
-    Args:
-        sought: The unknown requests, all of those that may compete for a candidate.
-        candidates: The accepted ones, in any order.
-        known: Ids of candidates that belong to a request which is not sought.
-        ahead: Seconds by which the clock that signed is known to be ahead of the gateway's.
-
-    Returns:
-        A finding for each that is sought, in the same order.
-    """
-    offered = {one.request_id: one for one in candidates if one.request_id not in known}
-    pool = sorted(offered.values(), key=_age)
-    order = sorted(range(len(sought)), key=lambda i: (sought[i].signed_at, sought[i].token))
-    likeness = _compare([sought[i] for i in order], pool, ahead)
-    owners = _assign(likeness, len(order))
-    findings: list[Finding | None] = [None] * len(sought)
-    taken = {candidate: unknown for unknown, candidate in owners.items()}
-    for place, i in enumerate(order):
-        likes = likeness[place]
-        free = [c for c in sorted(likes) if c not in taken]
-        if place in owners:
-            found = pool[owners[place]]
-            others = tuple(pool[c].request_id for c in free if likes[c] >= _Likeness.LIKE)
-            finding = Finding(Verdict.FOUND, found.request_id, found.requested_at, others)
-        elif free:
-            others = tuple(pool[c].request_id for c in free)
-            finding = Finding(Verdict.POSSIBLE, others=others)
-        else:
-            finding = Finding(Verdict.ABSENT)
-        findings[i] = finding
-    return [finding for finding in findings if finding is not None]
-
-
-def may_be(evidence: Evidence, candidate: Candidate, *, ahead: float = 0.0) -> bool:
-    """Whether a candidate is not certainly another request; see `match`."""
-    return _Profile(evidence, ahead).compare(candidate) is not _Likeness.OTHER
+    """Find unknown requests among accepted ones, once; see `Matcher`."""
+    return Matcher(sought).match(candidates, known=known, ahead=ahead)
 
 
 def _age(candidate: Candidate) -> tuple[float, str]:
@@ -162,39 +204,16 @@ def _age(candidate: Candidate) -> tuple[float, str]:
 # -- which goes with which
 
 
-def _compare(
-    sought: Sequence[Evidence], pool: Sequence[Candidate], ahead: float
-) -> list[dict[int, _Likeness]]:
-    """Give, for each unknown request, the candidates that may be it."""
-    by_number: defaultdict[str, list[int]] = defaultdict(list)
-    profiles = [_Profile(one, ahead) for one in sought]
-    for place, profile in enumerate(profiles):
-        for number in profile.places:
-            by_number[number].append(place)
-    likeness: list[dict[int, _Likeness]] = [{} for _ in sought]
-    for c, candidate in enumerate(pool):
-        likes = {}
-        for place in by_number[_digits(candidate.rows[0].number)] if candidate.rows else ():
-            like = profiles[place].compare(candidate)
-            if like is not _Likeness.OTHER:
-                likes[place] = like
-        may_become_another = candidate.may_grow and _Likeness.PART in likes.values()
-        for place, like in likes.items():
-            is_open = may_become_another and like >= _Likeness.LIKE
-            likeness[place][c] = _Likeness.DOUBTFUL if is_open else like
-    return likeness
-
-
-def _assign(likeness: Sequence[dict[int, _Likeness]], count: int) -> dict[int, int]:
+def _assign(likeness: Sequence[dict[int, _Likeness]], order: Sequence[int]) -> dict[int, int]:
     """Give as many unknown requests as possible a candidate of their own, equal ones first."""
     owners: dict[int, int] = {}
     takers: dict[int, int] = {}
     for least in (_Likeness.SAME, _Likeness.LIKE):
-        edges = [
-            sorted((c for c, like in likes.items() if like >= least), key=lambda c: (-likes[c], c))
-            for likes in likeness
-        ]
-        for place in range(count):
+        edges = []
+        for likes in likeness:
+            ranked = sorted((-like, c) for c, like in likes.items() if like >= least)
+            edges.append([c for _, c in ranked])
+        for place in order:
             if place not in owners:
                 _augment(place, edges, owners, takers)
     return owners
@@ -229,9 +248,8 @@ def _augment(
 class _Profile:
     """An unknown request, ready to be compared with many candidates."""
 
-    def __init__(self, evidence: Evidence, ahead: float) -> None:
+    def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._earliest = evidence.signed_at - max(0.0, ahead) - EARLIEST
         self.places: dict[str, int] = {}
         """Positions by number, in every spelling in which the service may list it."""
         code = evidence.country_code
@@ -240,11 +258,14 @@ class _Profile:
                 self.places.setdefault(spelling, place)
         for place, number in enumerate(evidence.numbers):
             self.places[number] = place
-        self._texts = frozenset(map(_plain, evidence.texts))
 
-    def compare(self, candidate: Candidate) -> _Likeness:
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        return frozenset(map(_plain, self._evidence.texts))
+
+    def compare(self, candidate: Candidate, ahead: float) -> _Likeness:
         """Say how like a candidate is, by the least like of its rows."""
-        like = self._dated(candidate.requested_at)
+        like = self._dated(candidate.requested_at, ahead)
         if like is _Likeness.OTHER:
             return like
         seen: Counter[int] = Counter()
@@ -264,13 +285,14 @@ class _Profile:
             return min(like, _Likeness.DOUBTFUL)
         return like
 
-    def _dated(self, at: float | None) -> _Likeness:
+    def _dated(self, at: float | None, ahead: float) -> _Likeness:
         if at is None:
             return _Likeness.LIKE
         # The service's times are in whole seconds.
         if not any(start - 1 <= at <= end for start, end in self._evidence.spans):
             return _Likeness.OTHER
-        return _Likeness.SAME if at >= self._earliest else _Likeness.DOUBTFUL
+        earliest = self._evidence.signed_at - max(0.0, ahead) - EARLIEST
+        return _Likeness.SAME if at >= earliest else _Likeness.DOUBTFUL
 
     def _enveloped(self, row: Row) -> _Likeness:
         evidence = self._evidence

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sens_async import ContentType, MessageType
 from sens_async.core.evidence import MARGIN, Evidence
-from sens_async.core.matching import Candidate, Finding, Row, Verdict, match, may_be
+from sens_async.core.matching import Candidate, Finding, Matcher, Row, Verdict, match
 from sens_async.core.signing import SIGNATURE_LIFETIME
 
 FOUND, POSSIBLE, ABSENT = Verdict
@@ -113,7 +113,7 @@ def test_a_text_with_the_same_letters_may_be_it(asked, told):
 @pytest.mark.parametrize("told", ["안녕", "안녕하세요 여러분", "잘 가요", "인증번호 1234"])
 def test_another_text_is_another_request(told):
     assert verdict(unknown(), both(text=told)) is ABSENT
-    assert not may_be(unknown(), both(text=told))
+    assert Matcher([unknown()]).whose(both(text=told)) == []
 
 
 @pytest.mark.parametrize(
@@ -285,6 +285,22 @@ def test_a_part_of_one_is_not_taken_for_the_whole_of_another():
     assert [f.verdict for f in match([pair, single], [part])] == [POSSIBLE, POSSIBLE]
     grown = part._replace(may_grow=False)
     assert [f.verdict for f in match([pair, single], [grown])] == [ABSENT, FOUND]
+
+
+def test_whose_a_candidate_may_be():
+    sought = [unknown(token="1"), unknown([C], token="2"), unknown([A], token="3")]
+    assert Matcher(sought).whose(listed(row(A))) == [0, 2]
+
+
+def test_thousands_are_matched_at_once():
+    crowd = [[f"010{i:04d}{j:04d}" for j in range(10)] for i in range(2_000)]
+    sought = [unknown(numbers, token=f"{i}") for i, numbers in enumerate(crowd)]
+    requests = [
+        Candidate(f"r{i}", [row(number) for number in numbers], NOW + 1)
+        for i, numbers in enumerate(crowd)
+    ]
+    findings = match(sought, requests)
+    assert [one.request_id for one in findings] == [f"r{i}" for i in range(2_000)]
 
 
 # -- laws
