@@ -23,6 +23,7 @@ from sens_async.errors import (
     InvalidTemplate,
     MissingField,
     NotFound,
+    NotFoundAfterSettling,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
@@ -51,6 +52,7 @@ from sens_async.models import (
 )
 from sens_async.outcomes import Outcome, OutcomeBatch
 from sens_async.report import BulkReport
+from sens_async.resolution import Resolution
 from sens_async.session import SensSession
 from sens_async.stream import OutcomeStream
 
@@ -79,6 +81,7 @@ __all__ = [
     "MessageType",
     "MissingField",
     "NotFound",
+    "NotFoundAfterSettling",
     "Outcome",
     "OutcomeBatch",
     "OutcomeState",
@@ -93,6 +96,7 @@ __all__ = [
     "Reservation",
     "ReservationNotCancellable",
     "ReservationStatus",
+    "Resolution",
     "ResultClass",
     "ResultCode",
     "RetryPolicy",

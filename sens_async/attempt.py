@@ -6,7 +6,7 @@ import attrs
 
 from sens_async.clock import Clock
 from sens_async.core.requests import Request, Service
-from sens_async.core.responses import Response, gateway_time, read_send, retry_after
+from sens_async.core.responses import Response, gateway_time, read_send, retry_after, served_at
 from sens_async.core.retry import Attempt
 from sens_async.core.signing import Signer
 from sens_async.errors import ConnectFailed, SensError, TransportError, without_traceback
@@ -41,6 +41,10 @@ class Gateway:
     transport: Transport
     clock: Clock
 
+    def now(self) -> float:
+        """Give the gateway's time as far as it is known, seconds since the epoch."""
+        return self.clock.time() + self.signer.offset
+
     async def exchange(
         self, request: Request, handover: Handover, *, timestamp_ms: int | None = None
     ) -> Exchange:
@@ -70,6 +74,8 @@ class Gateway:
         except Exception:
             handover.begun = True  # whatever this is, it proves nothing
             raise
+        if not request.body:
+            self._observe(response)
         if response.status < 300:
             return Exchange(response, timestamp / 1000, False, None)
         now = self.clock.time()
@@ -85,6 +91,11 @@ class Gateway:
             theirs is not None and signer.is_worth_signing_again(offset),
             retry_after(response, now),
         )
+
+    def _observe(self, response: Response) -> None:
+        date = served_at(response)
+        if date is not None:
+            self.signer.observe(date, self.clock.time())
 
     async def send(
         self, body: bytes, handover: Handover, *, timestamp_ms: int | None = None

@@ -13,7 +13,7 @@ from sens_async.core.batch import Batch, Envelope
 from sens_async.core.chunking import Chunking
 from sens_async.core.message import Message
 from sens_async.core.retry import Step
-from sens_async.dispatch import Dispatcher, Flight, Verdict
+from sens_async.dispatch import Dispatcher, Flight, Verdict, unknown
 from sens_async.errors import ApiError, RunStopped, SendTimeout, SensError
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
@@ -29,12 +29,11 @@ _UNSENT = Verdict(Step.STOP, None, None)
 
 _STATES = {
     Step.ACCEPT: OutcomeState.ACCEPTED,
-    Step.LEAVE_UNKNOWN: OutcomeState.UNKNOWN,
     Step.REJECT: OutcomeState.REJECTED,
     Step.GIVE_UP: OutcomeState.NOT_SENT,
     Step.STOP: OutcomeState.NOT_SENT,
 }
-"""What is known of a batch after a step; the others split it first."""
+"""What is known of a batch after a step, where it is known; the others split it first."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
@@ -336,7 +335,10 @@ class Run:
     def _conclude(self, batch: Batch, verdict: Verdict) -> None:
         if verdict.step is Step.STOP and verdict.error is not None:
             self.stop(verdict.error)
-        if not verdict.must_split:
+        if verdict.step is Step.LEAVE_UNKNOWN:
+            assert verdict.error is not None
+            self._sink(unknown(batch, verdict.error))
+        elif not verdict.must_split:
             state, attempt = _STATES[verdict.step], verdict.attempt
             request_id, at = (attempt.request_id, attempt.requested_at) if attempt else (None, None)
             self._sink(
@@ -350,7 +352,7 @@ class Run:
             return
         error = RunStopped("the run was abandoned before the answer came", may_have_been_sent=True)
         error.__cause__ = self.stopped_by
-        self._sink(batch.settled(OutcomeState.UNKNOWN, error=error))
+        self._sink(unknown(batch, error))
 
     # -- refusals
 

@@ -5,8 +5,10 @@ finding a culprit, halving, and stopping a run.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Container, Hashable, Sequence
 from typing import TypeVar
+from uuid import uuid4
 
 import attrs
 
@@ -30,11 +32,13 @@ from sens_async.errors import RateLimited, SensError, TransportError, without_tr
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.queue import RequestQueue
+from sens_async.models import OutcomeState
+from sens_async.outcomes import OutcomeBatch
 from sens_async.transport import Handover
 
 T = TypeVar("T")
 
-__all__ = ["Dispatcher", "Flight", "Verdict"]
+__all__ = ["Dispatcher", "Flight", "Owners", "Verdict", "new_token", "unknown"]
 
 
 class Flight:
@@ -46,7 +50,7 @@ class Flight:
     Attributes:
         batch: As given.
         attempts: Requests begun for it.
-        signed_at: Signature time of the last, seconds since the epoch, or None.
+        signed_at: Signature time of the last on the gateway's clock, or None.
         is_withdrawn: Whether no further request may be made for it.
     """
 
@@ -115,6 +119,35 @@ class Verdict:
         return self.step is Step.FIND_CULPRIT or self.step is Step.HALVE
 
 
+class Owners:
+    """Remembers which of the session's requests some accepted ids belong to; the last ones only.
+
+    A search for an unknown request must not find one that is known to be another: the same
+    message sent a moment before, or again without those who left.
+    """
+
+    SIZE = 4_096
+
+    def __init__(self) -> None:
+        self._tokens: OrderedDict[str, str] = OrderedDict()
+
+    def note(self, request_id: str, token: str) -> None:
+        """Remember an id.
+
+        Args:
+            request_id: Of an accepted request.
+            token: Of the request whose answer or search gave it; "" if nobody was told that it
+                is unknown.
+        """
+        self._tokens[request_id] = token
+        if len(self._tokens) > self.SIZE:
+            self._tokens.popitem(last=False)
+
+    def foreign(self, tokens: Container[str]) -> set[str]:
+        """Give the ids that belong to none of some requests."""
+        return {one for one, token in self._tokens.items() if token not in tokens}
+
+
 class Dispatcher:
     """The session's parts that every request goes through.
 
@@ -137,6 +170,7 @@ class Dispatcher:
         self.policy = policy
         self.budget = RetryBudget()
         self.pauses = Pauses()
+        self.owners = Owners()
         self._random = random
 
     async def dispatch(
@@ -174,8 +208,9 @@ class Dispatcher:
                     message.check_time(clock.time())
                     began = clock.monotonic()
                     body = batch.body(file_ids)  # only now: somebody may have left meanwhile
-                    handover = flight.begin(clock.time())
-                    attempt = await self.gateway.send(body, handover)
+                    timestamp = self.gateway.signer.timestamp(clock.time())
+                    handover = flight.begin(timestamp / 1000)
+                    attempt = await self.gateway.send(body, handover, timestamp_ms=timestamp)
                 finally:
                     self.queue.leave(lane)
             except SensError as error:
@@ -186,9 +221,10 @@ class Dispatcher:
                 self.budget.earn()
                 self.pauses.end(began)
                 self.queue.observe(clock.monotonic() - began)
+                self.owners.note(str(attempt.request_id), batch.token)
                 return Verdict(Step.ACCEPT, attempt, None)
             history = History(
-                recipients=len(batch),
+                recipients=_recipients_left(batch, attempt.error),
                 has_old_files=files.are_old(file_ids),
                 connect_failures=connect_failures,
                 signings=signings,
@@ -271,3 +307,27 @@ class Dispatcher:
                 raise error
             longest = min(self.policy.max_wait, self.policy.backoff * 2**failures)
             await clock.sleep(self._random() * longest)
+
+
+def _recipients_left(batch: Batch, error: SensError) -> int:
+    """Count who is still in a batch whose attempt failed; some may leave once it was refused."""
+    if not error.may_have_been_sent:
+        batch.release()
+    return len(batch)
+
+
+def new_token() -> str:
+    """Make a name for one request; see `Evidence`."""
+    return uuid4().hex
+
+
+def unknown(batch: Batch, error: SensError, *, is_final: bool = True) -> OutcomeBatch:
+    """Give everybody's outcome where the last attempt may have been accepted.
+
+    Args:
+        batch: Its `attempted_at` is that attempt's.
+        error: What is known.
+        is_final: See `Evidence`.
+    """
+    evidence = batch.evidence(batch.token or new_token(), is_final=is_final)
+    return batch.settled(OutcomeState.UNKNOWN, error=error, evidence=evidence)

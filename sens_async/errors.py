@@ -31,6 +31,7 @@
     │   ├── QuotaExceeded
     │   └── ServiceUnavailable
     ├── RunStopped                       not sent because the run ended; `__cause__` says why
+    ├── NotFoundAfterSettling            asked for long enough, and SENS knows of no such request
     └── BulkFailed (ExceptionGroup)      one error per distinct cause of a run's failures
 
 Every error takes one positional message and keyword attributes that all have defaults, so that
@@ -63,6 +64,7 @@ __all__ = [
     "InvalidTemplate",
     "MissingField",
     "NotFound",
+    "NotFoundAfterSettling",
     "PermissionDenied",
     "QuotaExceeded",
     "RateLimited",
@@ -391,6 +393,16 @@ class ServiceUnavailable(ApiError):
 
 class RunStopped(SensError):
     """Not sent because the run ended first; `__cause__` says why it did."""
+
+    _retryable_by_default = True
+
+
+class NotFoundAfterSettling(SensError):
+    """SENS has no such request, and the time within which it could have taken it is over.
+
+    That rests on what SENS documents: that it refuses a signature five minutes old, and that it
+    lists what it has accepted.
+    """
 
     _retryable_by_default = True
 

@@ -11,13 +11,13 @@ from sens_async.calls import Call
 from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunker, Chunking
 from sens_async.core.message import Message
-from sens_async.dispatch import Dispatcher
+from sens_async.dispatch import Dispatcher, unknown
 from sens_async.errors import InvalidMessage, RunStopped, SessionClosed
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.tasks import Tasks
 from sens_async.intake import Source, check_source
-from sens_async.models import OutcomeState, Recipient
+from sens_async.models import Recipient
 from sens_async.outcomes import OutcomeBatch
 from sens_async.sharing import SharedSend, Sharing
 from sens_async.single import Single, with_outcome
@@ -61,7 +61,7 @@ class Outbox:
         self._singles: set[Single] = set()
         self._sharing: Sharing | None = None
         if linger:
-            self._sharing = Sharing(linger, self._clock, self._tasks, self._share)
+            self._sharing = Sharing(linger, dispatcher, self._tasks, self._share)
         self._has_warned = False
         self._is_closed = False
 
@@ -187,7 +187,8 @@ class Outbox:
             if run.failure is not None:
                 logger.error("a shared send failed unexpectedly", exc_info=run.failure)
                 error = RunStopped("an unexpected failure", may_have_been_sent=True)
-                sink(batch.settled(OutcomeState.UNKNOWN, error=error))  # whoever still waits
+                batch.attempted_at = self._dispatcher.gateway.now()  # the latest it can have been
+                sink(unknown(batch, error, is_final=False))  # whoever still waits
 
         self._drive(run, None).add_done_callback(ended)
         return run

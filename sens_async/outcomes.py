@@ -10,6 +10,7 @@ from typing import overload
 
 import attrs
 
+from sens_async.core.evidence import Evidence
 from sens_async.core.phone import mask
 from sens_async.core.schedule import from_epoch
 from sens_async.errors import SensError
@@ -33,6 +34,7 @@ class OutcomeBatch(Sequence["Outcome"]):
         attempts: How many requests carried them.
         attempted_at: Signature time of the last of those, seconds since the epoch, or None.
         requested_at: The service's time of acceptance, or None.
+        evidence: What a search for their request needs, if they are unknown; else None.
     """
 
     state: OutcomeState
@@ -45,6 +47,7 @@ class OutcomeBatch(Sequence["Outcome"]):
     attempts: int = 0
     attempted_at: float | None = None
     requested_at: datetime | None = None
+    evidence: Evidence | None = None
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -129,6 +132,19 @@ class Outcome:
         at = self._batch.attempted_at
         return None if at is None else from_epoch(at)
 
+    @property
+    def evidence(self) -> Evidence | None:
+        """What a search for the request needs, if it is unknown; else None."""
+        return self._batch.evidence
+
+    def settled(self, settle: Callable[[OutcomeBatch], OutcomeBatch]) -> "Outcome":
+        """Give the same recipient's outcome as it is known now.
+
+        Args:
+            settle: Given the batch it is a view of, gives one of the same recipients.
+        """
+        return Outcome(settle(self._batch), self._position)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Outcome):
             return NotImplemented
@@ -159,6 +175,7 @@ class Outcome:
             batch.attempts,
             batch.attempted_at,
             batch.requested_at,
+            batch.evidence,
         )
 
 

@@ -231,6 +231,25 @@ class BulkReport:
         wanted = {OutcomeState(state) for state in states}
         return [outcome.recipient for outcome in self.outcomes if outcome.state in wanted]
 
+    def settled(self, settle: Callable[[OutcomeBatch], OutcomeBatch]) -> "BulkReport":
+        """Give the report of the same run as it is known now.
+
+        Args:
+            settle: Given a batch, gives one of the same recipients: itself, or what is known now.
+        """
+        report = BulkReport()
+        report.stopped_by = self.stopped_by
+        report._is_taken = True
+        report._elapsed = partial(float, self.elapsed)
+        for batch in self._batches:
+            report.add(settle(batch))
+        return report
+
+    @property
+    def batches(self) -> Sequence[OutcomeBatch]:
+        """The outcomes as they were settled: those that met the same end at once together."""
+        return tuple(self._batches)
+
     def raise_for_failures(self) -> None:
         """Do nothing if everybody was accepted or skipped on purpose.
 

@@ -42,12 +42,14 @@ from sens_async.models import ContentType, MessageType, Receipt, Recipient, Uplo
 from sens_async.outbox import Outbox
 from sens_async.pictures import Image
 from sens_async.report import BulkReport
+from sens_async.resolution import Resolution, Unsettled
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
 
 if TYPE_CHECKING:  # a program that only sends does not wait for their import
     from sens_async.readback import Readback
     from sens_async.reservations import Reservations
+    from sens_async.resolving import Resolver
     from sens_async.unsubscribes import Unsubscribes
 
 __all__ = ["SensSession"]
@@ -203,6 +205,12 @@ class SensSession:
         from sens_async.readback import Readback  # noqa: PLC0415 - see the imports
 
         return Readback(self._dispatcher, self._service, check=self._check_usable)
+
+    @cached_property
+    def _resolver(self) -> "Resolver":
+        from sens_async.resolving import Resolver  # noqa: PLC0415 - see the imports
+
+        return Resolver(self._readback, self._dispatcher)
 
     # -- verbs
 
@@ -495,6 +503,49 @@ class SensSession:
         """
         self._check_usable()
         return self._readback.deliveries(of)
+
+    async def resolve(
+        self, what: Unsettled, *, settle: float = 600.0, wait: bool = True
+    ) -> Resolution:
+        """Find out, by asking SENS, whether unknown outcomes were accepted.
+
+        ```python
+        report = await sens.send_many(recipients, "…")
+        if report.counts[OutcomeState.UNKNOWN]:
+            report = (await sens.resolve(report)).report
+        ```
+
+        What SENS lists is `ACCEPTED`, with its request id. What it does not list stays `UNKNOWN`
+        until it cannot come any more; then it is `NOT_SENT`, with `NotFoundAfterSettling`, and
+        safe to give again. What cannot be told for certain, or could not be read, stays
+        `UNKNOWN`. Of identical requests only the number that was found is known.
+
+        Give the whole report where there is one: accepted requests in it are not taken for
+        unknown ones, and show whether asking works.
+
+        Args:
+            what: A report, outcomes, or the error of a `send`; also a list of outcomes and
+                errors, and what was pickled and comes from another process. Outcomes that are
+                not unknown are passed over.
+            settle: Seconds after the signature, or after the reserved time, until absence is
+                believed. The default covers a signature's validity of 5 minutes, clocks that
+                differ, and 2 minutes until everything accepted is listed. Less may call accepted
+                messages `NOT_SENT`.
+            wait: Whether to go on asking until everything is settled; else once.
+
+        Returns:
+            One outcome for each unknown one given. `settles_at` says when to ask again.
+
+        Raises:
+            TypeError: `what` is none of these.
+            ValueError: `settle` is below 0, or an error says no more than that something may
+                have been sent.
+            SessionClosed: The session is closed, or was meanwhile.
+
+        Cancellation: nothing is changed by asking, and nothing is kept.
+        """
+        self._check_usable()
+        return await self._resolver.resolve(what, settle=settle, wait=wait)
 
     async def aclose(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Finish what is on the wire, and close.

@@ -8,14 +8,15 @@ one of them is split as a run's is, so that the others go.
 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
+from weakref import WeakMethod
 
 import attrs
 
 from sens_async.bulk import Run
-from sens_async.clock import Clock
 from sens_async.core.batch import Batch
 from sens_async.core.message import Message
 from sens_async.core.requests import MESSAGES_PER_REQUEST
+from sens_async.dispatch import Dispatcher, new_token, unknown
 from sens_async.errors import (
     ConnectionLost,
     RequestTimeout,
@@ -68,21 +69,24 @@ class SharedSend:
             text = f"certainly not sent: its turn did not come within {timeout:g} s"
             raise self._error(SendTimeout(text), OutcomeState.NOT_SENT)
         assert self._request is not None
-        self.batch.attempts, self.batch.attempted_at = 1, self._request.signed_at
         text = f"no answer within {timeout:g} s; the request is finished in the background"
-        raise self._error(RequestTimeout(text, may_have_been_sent=True), OutcomeState.UNKNOWN)
+        error = RequestTimeout(text, may_have_been_sent=True)
+        raise with_outcome(error, self._own(self._request.unknown(error)))
 
     def settle(self, outcomes: OutcomeBatch) -> None:
         """Take the outcome; the request does this."""
-        own = attrs.evolve(
+        self._request = None
+        if not self._outcomes.done():
+            self._outcomes.set_result(self._own(outcomes))
+
+    def _own(self, outcomes: OutcomeBatch) -> OutcomeBatch:
+        """Give this recipient's part of what became of all."""
+        return attrs.evolve(
             outcomes,
             indexes=self.batch.indexes,
             recipients=self.batch.recipients,
             numbers=self.batch.numbers,
         )
-        self._request = None
-        if not self._outcomes.done():
-            self._outcomes.set_result(own)
 
     def _leave(self) -> bool:
         """Leave the request, or leave it to be finished and logged; True if it is over."""
@@ -132,16 +136,23 @@ class SharedRequest:
         self.timer: asyncio.Task[None] | None = None
         self._now = now
         self._sends: list[SharedSend] = []
+        self._leaving: list[SharedSend] = []
         self._batch: _SharedBatch | None = None
         self._run: Run | None = None
 
     def __len__(self) -> int:
         return len(self._sends)
 
-    @property
-    def signed_at(self) -> float | None:
-        """When it was signed, seconds since the epoch; None if it was not."""
-        return None if self._batch is None else self._batch.attempted_at
+    def unknown(self, error: SensError) -> OutcomeBatch:
+        """Give everybody's outcome as it is known while the request is on the wire.
+
+        Args:
+            error: What is known.
+        """
+        batch = self._batch
+        assert batch is not None
+        outcomes = unknown(batch, error, is_final=not batch.is_split)
+        return attrs.evolve(outcomes, attempts=1)
 
     def has(self, number: str) -> bool:
         """Whether somebody with this number is in it."""
@@ -158,16 +169,34 @@ class SharedRequest:
             return True
         assert self._run is not None
         if self._batch.is_signed and not self._run.holds(self._batch):
+            self._leaving.append(send)
             return False
+        self._remove(send)
+        return True
+
+    def let_go(self) -> None:
+        """Let those leave who could not while it was on the wire, and was then refused.
+
+        They were told that it may have been accepted. They must not be in a later attempt, which
+        nobody would look for.
+        """
+        leaving, self._leaving = self._leaving, []
+        for send in leaving:
+            error = RunStopped("the request was refused, and its sender had left")
+            send.settle(send.batch.settled(OutcomeState.NOT_SENT, error=error))
+            self._remove(send)
+
+    def _remove(self, send: SharedSend) -> None:
+        assert self._batch is not None
+        assert self._run is not None
         self._batch.remove(self._sends.index(send))
         if not self._batch.indexes:
             self._run.stop(RunStopped("nobody waits for this request any more"))
-        return True
 
     def go(self, begin: "Begin") -> None:
         """Gather no more, and be sent."""
         batches = [send.batch for send in self._sends]
-        self._batch = _SharedBatch.joined(batches, self._now)
+        self._batch = _SharedBatch.joined(batches, self._now, WeakMethod(self.let_go))
         self._run = begin(self._sends[0].message, self.files, self._batch, self._settle)
 
     def close(self, error: SensError) -> None:
@@ -189,14 +218,21 @@ class Sharing:
 
     Args:
         seconds: How long the first one waits for others.
-        clock: Measures that.
+        dispatcher: The session's.
         tasks: Own the timers.
         begin: Sends what has come together.
     """
 
-    def __init__(self, seconds: float, clock: Clock, tasks: Tasks, begin: Begin) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        dispatcher: Dispatcher,
+        tasks: Tasks,
+        begin: Begin,
+    ) -> None:
         self._seconds = seconds
-        self._clock = clock
+        self._clock = dispatcher.gateway.clock
+        self._now = dispatcher.gateway.now
         self._tasks = tasks
         self._begin = begin
         self._gathering: dict[Hashable, SharedRequest] = {}
@@ -216,7 +252,7 @@ class Sharing:
             self._go(request)  # a number stands in a request but once
             request = None
         if request is None:
-            request = self._gathering[key] = SharedRequest(key, files, self._clock.time)
+            request = self._gathering[key] = SharedRequest(key, files, self._now)
         send = SharedSend(request, batch, message)
         request.add(send)
         if len(request) == MESSAGES_PER_REQUEST:
@@ -254,13 +290,22 @@ class _SharedBatch(Batch):
 
     Attributes:
         is_signed: Whether it was signed: then it is too late, unless that attempt was refused.
+        let_go: Tells those who wait to leave that its attempt was refused.
+        is_split: Whether its recipients go in parts, which are batches of their own.
     """
 
     now: Callable[[], float] = attrs.field(kw_only=True)
+    let_go: WeakMethod[Callable[[], None]] = attrs.field(kw_only=True)
     is_signed: bool = False
+    is_split: bool = False
 
     @classmethod
-    def joined(cls, batches: Sequence[Batch], now: Callable[[], float]) -> "_SharedBatch":
+    def joined(
+        cls,
+        batches: Sequence[Batch],
+        now: Callable[[], float],
+        let_go: WeakMethod[Callable[[], None]],
+    ) -> "_SharedBatch":
         """Put batches of one recipient each together."""
         envelope = batches[0].envelope
         return cls(
@@ -273,6 +318,7 @@ class _SharedBatch(Batch):
             None,
             None,
             now=now,
+            let_go=let_go,
         )
 
     def remove(self, index: int) -> None:
@@ -285,4 +331,14 @@ class _SharedBatch(Batch):
     def body(self, file_ids: Sequence[str] = ()) -> bytes:
         self.is_signed = True
         self.attempted_at = self.now()
+        self.token = new_token()
         return Batch.body(self, file_ids)
+
+    def release(self) -> None:
+        let_go = self.let_go()
+        if let_go is not None:
+            let_go()
+
+    def part(self, positions: range | Sequence[int]) -> Batch:
+        self.is_split = True
+        return Batch.part(self, positions)

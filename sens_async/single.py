@@ -7,7 +7,7 @@ from sens_async.core.batch import Batch
 from sens_async.core.message import Message
 from sens_async.core.phone import mask
 from sens_async.core.retry import Step
-from sens_async.dispatch import Dispatcher, Flight, Verdict
+from sens_async.dispatch import Dispatcher, Flight, Verdict, new_token, unknown
 from sens_async.errors import (
     ConnectionLost,
     RequestTimeout,
@@ -142,6 +142,9 @@ class Single:
     def _error(self, error: SensError, state: OutcomeState) -> SensError:
         self._batch.attempts = self._flight.attempts
         self._batch.attempted_at = self._flight.signed_at
+        if state is OutcomeState.UNKNOWN:
+            self._batch.token = new_token()
+            return with_outcome(error, unknown(self._batch, error))
         return with_outcome(error, self._batch.settled(state, error=error))
 
     def _log(self, task: asyncio.Task[Verdict]) -> None:

@@ -196,7 +196,7 @@ class AiohttpTransport:
         except (aiohttp.ClientError, HttpProcessingError, OSError) as cause:
             return self._failure(cause, handover)
         status, fields, content = answer
-        if status < 300:
+        if status < 300 and body is not None:  # many, and nobody looks at their headers
             return Response(status, content)
         return Response(
             status,

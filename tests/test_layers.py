@@ -10,7 +10,7 @@ import sens_async
 PACKAGE = Path(sens_async.__file__).parent
 
 ROWS = [
-    {"core", "deliveries", "models", "outcomes", "report", "errors"},
+    {"core", "deliveries", "models", "outcomes", "report", "resolution", "errors"},
     {"transport", "connections", "deadlines", "clock", "config", "pictures"},
     {"flow"},
     {
@@ -20,6 +20,7 @@ ROWS = [
         "attempt",
         "bulk",
         "calls",
+        "catalogue",
         "dispatch",
         "files",
         "gates",
@@ -27,6 +28,8 @@ ROWS = [
         "outbox",
         "readback",
         "reservations",
+        "resolving",
+        "searching",
         "session",
         "sharing",
         "single",

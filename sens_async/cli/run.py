@@ -5,19 +5,24 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
+from typing import TypeVar
 
 from rich.console import Console
 
+from sens_async.cli.console import count
 from sens_async.cli.order import Order
 from sens_async.cli.progress import Display
 from sens_async.cli.results import Results
 from sens_async.cli.table import InvalidTable
+from sens_async.cli.unknowns import Unknowns
 from sens_async.errors import ConfigError, InvalidMessage, RunStopped, SensError
 from sens_async.outcomes import OutcomeBatch
 from sens_async.report import BulkReport
 from sens_async.session import SensSession
 
 __all__ = ["Run"]
+
+T = TypeVar("T")
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -47,7 +52,14 @@ class Run:
     """
 
     def __init__(
-        self, session: SensSession, order: Order, results: Results, console: Console, size: int
+        self,
+        session: SensSession,
+        order: Order,
+        results: Results,
+        console: Console,
+        size: int,
+        *,
+        resolve: bool = False,
     ) -> None:
         """Prepare a run.
 
@@ -57,6 +69,7 @@ class Run:
             results: To whom, and where it is told what became of them.
             console: Where it is watched.
             size: Recipients altogether.
+            resolve: Whether to ask SENS for those who may have been sent to.
         """
         self.elapsed = 0.0
         self.stopped_by: SensError | None = None
@@ -65,9 +78,10 @@ class Run:
         self._order = order
         self._results = results
         self._display = Display(console, results.tally, size, what="sending 발송")
+        self._unknowns = Unknowns() if resolve else None
         self._interrupts = 0
         self._failure: Exception | None = None
-        self._sending: asyncio.Task[BulkReport] | None = None
+        self._sending: asyncio.Task[object] | None = None
         self._is_stopping = False
 
     @property
@@ -85,6 +99,7 @@ class Run:
             async with self._session:
                 with self._display:
                     await self._send_many()
+                    await self._settle_unknown()
         except (ConfigError, InvalidMessage):  # raised by the call: nothing was sent
             self._results.discard()
             raise
@@ -97,6 +112,7 @@ class Run:
 
     def _finish(self, elapsed: float) -> None:
         self.elapsed = elapsed
+        self._release()
         try:
             self._results.settle(self.stopped_by)
         except InvalidTable as error:
@@ -140,12 +156,38 @@ class Run:
     def _take(self, batch: OutcomeBatch) -> None:
         """Take in a batch; what goes wrong stops the run in good order, and is told after it."""
         try:
-            self._results.add(batch)
+            if self._unknowns is None or not self._unknowns.take(batch):
+                self._results.add(batch)
             self._display.update()
         except Exception as error:  # noqa: BLE001 - raised when the run is over
             self._failure = self._failure or error
         if self._failure or self._results.broken:
             self._stop()
+
+    async def _settle_unknown(self) -> None:
+        """Look for those who may have been sent to; after Ctrl-C they are left as they are."""
+        unknowns = self._unknowns
+        if unknowns is None or not unknowns.count or self._is_stopping:
+            return
+        with suppress(OSError):
+            self._display.say(
+                f"[soft]asking SENS for {count(unknowns.count)} unknown, for up to ten minutes "
+                "after they were sent; Ctrl-C leaves them unknown 확인 중 …[/]"
+            )
+        self._sending = asyncio.create_task(unknowns.settle(self._session))
+        try:
+            with self._interruptible(self._sending):
+                await self._sending
+        except SensError as error:
+            self.stopped_by = self.stopped_by or error
+        except asyncio.CancelledError:
+            if not self._is_stopping:
+                raise
+
+    def _release(self) -> None:
+        """Take those in who were held back, with what is known of them now."""
+        for batch in self._unknowns.release() if self._unknowns else ():
+            self._results.add(batch)
 
     def _stop(self) -> None:
         """Let the run finish what is on the wire and no more; a second cancellation abandons."""
@@ -154,8 +196,8 @@ class Run:
             self._sending.cancel()
 
     @contextmanager
-    def _interruptible(self, sending: asyncio.Task[BulkReport]) -> Iterator[None]:
-        """Ctrl-C, or a polite kill, lets the run finish what is on the wire; a second abandons."""
+    def _interruptible(self, sending: asyncio.Task[T]) -> Iterator[None]:
+        """Ctrl-C, or a polite kill, ends what goes on in good order; a second one abandons it."""
         loop = asyncio.get_running_loop()
 
         def interrupt() -> None:

@@ -119,6 +119,14 @@ def send(
     in_flight: Annotated[
         int, typer.Option(min=1, help="Requests on the wire at a time.", rich_help_panel=_RUN)
     ] = 32,
+    resolve: Annotated[
+        bool,
+        typer.Option(
+            "--resolve",
+            help="Ask SENS for those who may have been sent to, until it is known.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -216,5 +224,6 @@ def send(
                 overwrite=overwrite,
                 ask=ask,
                 as_json=json,
+                resolve=resolve,
             )
         )

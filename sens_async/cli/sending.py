@@ -76,6 +76,7 @@ def run(
     overwrite: bool,
     ask: bool,
     as_json: bool,
+    resolve: bool = False,
 ) -> int:
     """Send, show how it goes, and write what became of everybody.
 
@@ -87,6 +88,7 @@ def run(
         overwrite: Whether those files may be there already.
         ask: Whether to ask before sending to more than one.
         as_json: Whether a machine reads it.
+        resolve: Whether to ask SENS for those who may have been sent to.
 
     Returns:
         The exit code.
@@ -102,7 +104,7 @@ def run(
         _confirm(console, listing, order, session)
     out, failed_out, unknown_out = outputs
     results = Results(listing, out=out, failed_out=failed_out, unknown_out=unknown_out)
-    sending = Run(session, order, results, console, listing.size)
+    sending = Run(session, order, results, console, listing.size, resolve=resolve)
     with showing_warnings():
         asyncio.run(sending.run())
     stdout_failure = None

@@ -8,6 +8,7 @@ from typing import TypeVar
 import attrs
 
 from sens_async.core.entries import joined, texts_in
+from sens_async.core.evidence import Evidence
 from sens_async.core.requests import addressed, entered, send_body, send_head, worded
 from sens_async.core.schedule import Reservation
 from sens_async.errors import SensError
@@ -77,6 +78,8 @@ class Batch:
         entries: Numbers and texts as JSON (see `sens_async.core.entries`), or None.
         attempts: Requests that carried these recipients so far.
         attempted_at: Signature time of the last of them, seconds since the epoch, or None.
+        file_ids: Of the pictures that the last of them named.
+        token: Names the last of them where somebody was told of it already; else "".
     """
 
     envelope: Envelope
@@ -90,6 +93,8 @@ class Batch:
     entries: Sequence[str] | None = None
     attempts: int = 0
     attempted_at: float | None = None
+    file_ids: Sequence[str] = ()
+    token: str = ""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -100,6 +105,7 @@ class Batch:
         Args:
             file_ids: Uploaded pictures, in order.
         """
+        self.file_ids = file_ids
         if self.entries is not None:
             written = entered(self.envelope.wire, *joined(self.entries), self.default_title)
             return send_body(*written, file_ids)
@@ -129,6 +135,34 @@ class Batch:
         """The subjects as they go out, "" for none: one for each, or a single one for all."""
         return [self.default_title or ""] if self.titles is None else self.titles
 
+    def release(self) -> None:
+        """Take note that its attempt was refused: nothing of it is out."""
+
+    def evidence(self, token: str, *, is_final: bool = True) -> Evidence | None:
+        """Give what it takes to recognise its last attempt; None if there was none.
+
+        Args:
+            token: See `Evidence`.
+            is_final: See `Evidence`.
+        """
+        if self.attempted_at is None:
+            return None
+        envelope = self.envelope
+        return Evidence(
+            token=token,
+            numbers=tuple(self.numbers),
+            texts=tuple(self.final_texts),
+            titles=tuple(self.final_titles),
+            type=envelope.type,
+            content_type=envelope.content_type,
+            country_code=envelope.country_code,
+            sender=envelope.sender,
+            signed_at=self.attempted_at,
+            reserve_at=envelope.reservation.at if envelope.reservation else None,
+            file_ids=tuple(self.file_ids),
+            is_final=is_final,
+        )
+
     def part(self, positions: range | Sequence[int]) -> "Batch":
         """Give a batch of some of these recipients."""
         return Batch(
@@ -152,6 +186,7 @@ class Batch:
         error: SensError | None = None,
         request_id: str | None = None,
         requested_at: datetime | None = None,
+        evidence: Evidence | None = None,
     ) -> OutcomeBatch:
         """Give everybody's outcome: the same for all."""
         return OutcomeBatch(
@@ -165,6 +200,7 @@ class Batch:
             self.attempts,
             self.attempted_at,
             requested_at,
+            evidence,
         )
 
     def __repr__(self) -> str:

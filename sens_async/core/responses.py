@@ -37,6 +37,7 @@ __all__ = [
     "read_upload",
     "refusal",
     "retry_after",
+    "served_at",
     "unreadable",
 ]
 
@@ -155,6 +156,11 @@ def gateway_time(response: Response) -> float | None:
     """
     if response.status != 401 or not _is_gateway(_json(response.body)):
         return None
+    return _http_date(response.date)
+
+
+def served_at(response: Response) -> float | None:
+    """Give the `Date` of an answer in seconds since the epoch, or None."""
     return _http_date(response.date)
 
 

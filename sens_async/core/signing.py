@@ -52,14 +52,18 @@ class Signer:
     Attributes:
         offset: Seconds by which the gateway's clock is known to be ahead of ours; 0.0 until
             something else has been learnt.
+        lag: Seconds by which the gateway's clock was behind where `offset` puts it, when last
+            seen. A lag of less than five minutes refuses no signature, so it corrects nothing;
+            but it says how old a signature is by the clock that decides.
     """
 
-    __slots__ = ("_access_key", "_keyed", "offset")
+    __slots__ = ("_access_key", "_keyed", "lag", "offset")
 
     def __init__(self, access_key: str, secret_key: str) -> None:
         self._access_key = access_key
         self._keyed = hmac.new(secret_key.encode(), digestmod=sha256)
         self.offset = 0.0
+        self.lag = 0.0
 
     def timestamp(self, now: float) -> int:
         """Give the gateway's time in milliseconds.
@@ -96,6 +100,18 @@ class Signer:
         offset = gateway_time - now
         if abs(offset) < _ABSURD:
             self.offset = offset
+            self.lag = 0.0
+
+    def observe(self, gateway_time: float, now: float) -> None:
+        """Compare the clocks by an answer that was signed well.
+
+        Args:
+            gateway_time: The answer's `Date`, in seconds since the epoch.
+            now: Our time when the answer came, in seconds since the epoch.
+        """
+        lag = now + self.offset - gateway_time
+        if abs(lag) < SIGNATURE_LIFETIME:  # else it is not the clock that took the signature
+            self.lag = lag
 
     def is_worth_signing_again(self, signed_offset: float) -> bool:
         """Whether what is known now of the gateway's clock makes a new signature differ.

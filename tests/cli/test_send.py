@@ -337,3 +337,39 @@ async def test_what_dooms_the_run_is_told_and_nobody_is_lost(sens, environ, list
     assert result.code == 1
     assert "AuthenticationFailed" in result.out
     assert len(read(out)) == 5
+
+
+async def test_the_unknown_are_settled_by_asking(sens, emulator, environ, tmp_path):
+    out, unknown = tmp_path / "out.csv", tmp_path / "unknown.csv"
+    emulator.fail("drop", accept=True, requests=[1])
+
+    result = await sens(
+        *("send", "-m", "안녕하세요", "010-1234-5678", "01023456789", "--resolve"),
+        *("--out", out, "--unknown-out", unknown),
+        environ=environ,
+    )
+
+    assert result.code == 0, result.out + result.err
+    assert "asking SENS for 2 unknown" in " ".join(result.out.split())
+    (batch,) = emulator.admissions.batches
+    assert [row["sens_state"] for row in read(out)] == ["ACCEPTED", "ACCEPTED"]
+    assert {row["sens_request_id"] for row in read(out)} == {batch.request_id}
+    assert read(unknown) == []
+
+
+async def test_an_interrupted_search_leaves_them_unknown(sens, emulator, environ, tmp_path):
+    out = tmp_path / "out.csv"
+    emulator.fail("drop", requests=[1])
+    process = await sens.start(
+        *("send", "-m", "안녕하세요", "010-1234-5678", "--resolve", "--json", "--out", out),
+        environ=environ,
+    )
+    async with asyncio.timeout(30):
+        while "list" not in {entry.endpoint for entry in emulator.requests}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    result = await sens.finish(process)
+
+    assert result.code == 130
+    assert json.loads(result.out)["unknown"] == 1
+    assert [row["sens_state"] for row in read(out)] == ["UNKNOWN"]
