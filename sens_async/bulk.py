@@ -18,6 +18,7 @@ from sens_async.errors import ApiError, RunStopped, SendTimeout, SensError
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.gates import Outage, Proving
+from sens_async.hunting import hunt
 from sens_async.intake import Intake, Source
 from sens_async.models import OutcomeState
 from sens_async.outcomes import OutcomeBatch
@@ -369,60 +370,22 @@ class Run:
             self._end.refuse(batch)
             return
         try:
-            if len(batch) >= 3 and not self._proving[batch.envelope].is_proven:
-                await self._probe(batch, refusal)
-            else:
-                await self._split(batch, one_is_refused=refusal.step is Step.FIND_CULPRIT)
+            await hunt(self, batch, refusal, is_proven=self._proving[batch.envelope].is_proven)
         finally:
             lock.release()
 
-    async def _probe(self, batch: Batch, refusal: Verdict) -> None:
-        """Try three recipients far apart: if all are refused alike, it is not about them."""
-        places = (0, len(batch) // 2, len(batch) - 1)
-        rejected: list[tuple[Batch, Verdict]] = []
-        for place in places:
-            one = batch.part([place])
-            verdict = await self._attempt(one, _this_worker(), keeps_rejection=True)
-            if verdict.step is Step.REJECT:
-                rejected.append((one, verdict))
-        rest = batch.part([place for place in range(len(batch)) if place not in places])
-        if len(rejected) == len(places) and all(
-            _kind(verdict) == _kind(refusal) for _, verdict in rejected
-        ):
-            assert refusal.error is not None
-            self.stop(refusal.error)
-            state = OutcomeState.NOT_SENT
-        else:
-            state = OutcomeState.REJECTED
-        for one, verdict in rejected:
-            self._sink(one.settled(state, error=verdict.error))
-        if len(rest) > 1 and not rejected:  # then whoever was refused is in there
-            await self._split(rest, one_is_refused=refusal.step is Step.FIND_CULPRIT)
-        elif len(rest):
-            await self._carry_part(rest)
-
-    async def _split(self, batch: Batch, *, one_is_refused: bool) -> None:
-        """Send a batch in halves, and those in halves again as long as they are refused.
+    async def attempt(self, batch: Batch, *, keeps_rejection: bool = False) -> Verdict:
+        """Send a part of a refused batch and settle it, unless it must be split, too.
 
         Args:
-            batch: At least two recipients.
-            one_is_refused: Whether it was refused for somebody in it: if one half is accepted,
-                the other need not be tried as a whole.
+            batch: The part.
+            keeps_rejection: Whether a `REJECT` is left to the caller to settle, too.
         """
-        middle = len(batch) // 2
-        left, right = batch.part(range(middle)), batch.part(range(middle, len(batch)))
-        left_is_accepted = await self._carry_part(left)
-        if one_is_refused and left_is_accepted and len(right) > 1:
-            await self._split(right, one_is_refused=True)
-        else:
-            await self._carry_part(right)
+        return await self._attempt(batch, _this_worker(), keeps_rejection=keeps_rejection)
 
-    async def _carry_part(self, part: Batch) -> bool:
-        """Settle everybody in a part of a refused batch; True if it was accepted as a whole."""
-        verdict = await self._attempt(part, _this_worker())
-        if verdict.must_split:
-            await self._split(part, one_is_refused=verdict.step is Step.FIND_CULPRIT)
-        return verdict.step is Step.ACCEPT
+    def settle(self, outcomes: OutcomeBatch) -> None:
+        """Pass outcomes on."""
+        self._sink(outcomes)
 
 
 def _drop(_: OutcomeBatch) -> None:
@@ -433,11 +396,6 @@ def _this_worker() -> asyncio.Task[None]:
     task: asyncio.Task[None] | None = asyncio.current_task()
     assert task is not None
     return task
-
-
-def _kind(verdict: Verdict) -> tuple[int, str | None]:
-    error = verdict.error
-    return (error.status, error.code) if isinstance(error, ApiError) else (0, None)
 
 
 def _unexpected(bug: BaseException) -> RunStopped:

@@ -24,6 +24,7 @@ ROWS = [
         "dispatch",
         "files",
         "gates",
+        "hunting",
         "intake",
         "outbox",
         "readback",
