@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from sens_async.emulator import Emulator
+from sens_async.emulator import Emulator, EmulatorOptions
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -26,7 +26,8 @@ async def emulator(monkeypatch, tmp_path, clock):
     """An emulator that `SensSession.from_env` finds, and a folder with a picture in it."""
     Image.new("RGB", (2000, 1000), "teal").save(tmp_path / "poster.jpg")
     monkeypatch.chdir(tmp_path)
-    async with Emulator() as emulator:
+    quick = EmulatorOptions(visibility_delay=0, processing_delay=0, completion_delay=0)
+    async with Emulator(options=quick) as emulator:
         monkeypatch.setenv("SENS_ACCESS_KEY", emulator.access_key)
         monkeypatch.setenv("SENS_SECRET_KEY", emulator.secret_key)
         monkeypatch.setenv("SENS_SERVICE_ID", emulator.service_id)
