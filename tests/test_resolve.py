@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import attrs
+import orjson
 import pytest
 from scripted import Scripted, refused, session_over
 from session_helpers import jpeg, numbers
@@ -30,6 +31,7 @@ from sens_async import (
 )
 from sens_async.core.schedule import from_epoch
 from sens_async.emulator import Emulator, EmulatorOptions
+from sens_async.transport import AiohttpTransport
 
 ACCEPTED, REJECTED, SKIPPED, NOT_SENT, UNKNOWN = OutcomeState
 SETTINGS = Settings(rate_limit=None, timeouts=Timeouts(connect=1.0, total=5.0))
@@ -53,6 +55,20 @@ async def start(clock):
     yield start
     for one in reversed(opened):
         await one.aclose()
+
+
+class Changed:
+    """A transport that changes the answers on their way."""
+
+    def __init__(self, url: str, change) -> None:
+        self._inner = AiohttpTransport(url, timeouts=SETTINGS.timeouts, connections=40)
+        self._change = change
+
+    async def exchange(self, request, headers, handover):
+        return self._change(request, await self._inner.exchange(request, headers, handover))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 def asked(emulator: Emulator) -> list:
@@ -236,6 +252,26 @@ async def test_the_same_message_accepted_a_moment_before_is_another(start):
 
     assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
     assert receipt.request_id == request_id(emulator)
+
+
+async def test_rows_without_texts_are_looked_up_once_for_a_request(start):
+    emulator, _ = await start()
+
+    def without_texts(request, answer):
+        if request.method != "GET" or "/messages?" not in request.target or not answer.body:
+            return answer
+        body = orjson.loads(answer.body)
+        for row in body.get("messages", ()):
+            row.pop("content")
+        return answer._replace(body=orjson.dumps(body))
+
+    transport = Changed(emulator.url, without_texts)
+    async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+        emulator.fail("drop", accept=True, requests=[1])
+        report = await sens.send_many(numbers(100), TEXT)
+        assert (await sens.resolve(report)).counts == {ACCEPTED: 100}
+    await transport.aclose()
+    assert [entry.endpoint for entry in emulator.requests].count("message") == 1
 
 
 # -- reservations
@@ -489,6 +525,15 @@ async def test_what_cannot_be_read_is_never_absent(start, clock, kind, options):
     assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
 
 
+async def test_a_list_that_says_no_more_than_reserved_is_not_empty(start, clock):
+    emulator, sens = await start()
+    error = await lost(sens, emulator, accept=False)
+    body = b'{"statusCode":"202","statusName":"reserved","messages":[]}'
+    emulator.fail(200, endpoint="list", body=body)
+    await clock.sleep(SETTLE + 1)
+    assert (await sens.resolve(error)).counts == {UNKNOWN: 1}
+
+
 async def test_reading_is_tried_again_until_it_is_settled(start, clock):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
@@ -575,6 +620,34 @@ async def test_a_clock_ahead_does_not_end_the_settling_early(start, clock):
 
     assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
     assert clock.time() >= began + 240 + SETTLE
+
+
+async def test_a_clock_set_ahead_is_not_trusted_where_answers_have_no_date(start, clock):
+    wrong = type(clock)()
+    emulator, _ = await start()
+    transport = Changed(emulator.url, lambda _, answer: answer._replace(date=None))
+    async with emulator.session(settings=SETTINGS, transport=transport, clock=wrong) as sens:
+        began = clock.time()
+        error = await lost(sens, emulator, accept=False)
+        settling = asyncio.create_task(sens.resolve(error))
+        await clock.sleep(100.0)
+        wrong.offset = 240.0
+        assert (await settling).counts == {NOT_SENT: 1}
+    await transport.aclose()
+    assert clock.time() >= began + SETTLE
+
+
+async def test_a_signature_time_is_the_gateways(start, clock):
+    """Also where no answer came that told it."""
+    wrong = type(clock)()
+    wrong.offset = -3600.0
+    _, sens = await start(latency=3.0, session={"clock": wrong})
+    await sens.send(NUMBER, "그 전의 글")
+    with pytest.raises(RequestTimeout) as caught:
+        await sens.send(NUMBER, TEXT, timeout=1.0)
+
+    assert caught.value.outcome.evidence.signed_at == pytest.approx(clock.time(), abs=3.0)
+    assert (await sens.resolve(caught.value)).counts == {ACCEPTED: 1}
 
 
 async def test_a_clock_set_ahead_meanwhile_makes_nothing_older(start, clock):
