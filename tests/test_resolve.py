@@ -368,6 +368,37 @@ async def test_identical_requests_are_told_apart_by_their_number(start, accepted
     assert set(after.request_ids) == {batch.request_id for batch in emulator.admissions.batches}
 
 
+async def test_a_report_that_still_fills_is_settled_as_far_as_it_was(start, clock):
+    emulator, sens = await start()
+    emulator.fail("drop", requests=[1, 2])
+
+    async def people():
+        for number in numbers(200):
+            if number == numbers(200)[100]:
+                await asyncio.sleep(100.0)
+            yield number
+
+    report = BulkReport()
+    running = asyncio.create_task(sens.send_many(people(), TEXT, report=report))
+    await clock.sleep(50.0)
+    resolution = await sens.resolve(report)
+    await running
+
+    assert resolution.counts == {NOT_SENT: 100}
+    assert resolution.report.counts[UNKNOWN] == 100
+
+
+async def test_what_is_listed_after_all_is_not_called_absent(start, clock):
+    """One is thought absent while another is waited for; then it shows after all."""
+    emulator, sens = await start(visibility_delay=700.0)
+    first = await lost(sens, emulator, accept=True)
+    await clock.sleep(300.0)
+    second = await lost(sens, emulator, accept=False, content="다른 글")
+    resolution = await sens.resolve([first, second])
+
+    assert [one.state for one in resolution.outcomes] == [ACCEPTED, NOT_SENT]
+
+
 async def test_outcomes_of_a_stream_and_single_ones_are_taken(start):
     emulator, sens = await start()
     emulator.fail("drop", accept=True, requests=[2])
