@@ -181,8 +181,16 @@ async def test_a_reservation_waits_and_goes_out(sens, clock):
     assert [d.is_delivered for d in await read(sens.deliveries(reserve_id))] == [True]
 
 
-@pytest.mark.parametrize("form", ["offset", "minute"])
-@pytest.mark.parametrize("end", ["DONE", "FAIL", "STALE", "SKIP"])
+@pytest.mark.parametrize(
+    ("form", "end"),
+    [
+        ("offset", "DONE"),
+        ("minute", "DONE"),
+        ("offset", "FAIL"),
+        ("minute", "STALE"),
+        ("offset", "SKIP"),
+    ],
+)
 async def test_every_end_of_a_reservation_is_told(start, open_session, clock, form, end):
     sens = await open_session(await start(reservation_end=end, reserve_time=form))
     reserve_id = await reserved(sens, clock)
