@@ -156,10 +156,11 @@ def _resolution(what: _Given, search: Search, settle: float) -> Resolution:
     settled: dict[int, tuple[OutcomeBatch, OutcomeBatch]] = {}
 
     def settle_batch(batch: OutcomeBatch) -> OutcomeBatch:
-        if batch.evidence is None:
+        evidence = batch.evidence
+        if evidence is None or evidence.token not in sought:  # a run that still goes on adds some
             return batch
         if id(batch) not in settled:
-            settled[id(batch)] = batch, _settled(batch, sought[batch.evidence.token], settle)
+            settled[id(batch)] = batch, _settled(batch, sought[evidence.token], settle)
         return settled[id(batch)][1]
 
     outcomes = [outcome.settled(settle_batch) for outcome in what.outcomes]

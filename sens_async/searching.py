@@ -217,6 +217,8 @@ class Search:
         found = self._matcher.match(candidates, known=self._known, ahead=self._signer.lag)
         for one, finding in zip(self.sought, found, strict=True):
             one.finding = finding
+            if finding.verdict is not Verdict.ABSENT:  # listed later than anything should be
+                one.is_absent = False
 
     # -- asking
 

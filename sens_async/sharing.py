@@ -151,7 +151,7 @@ class SharedRequest:
         """
         batch = self._batch
         assert batch is not None
-        outcomes = unknown(batch, error, is_final=not batch.is_split)
+        outcomes = unknown(batch, error, is_final=not batch.is_refused)
         return attrs.evolve(outcomes, attempts=1)
 
     def has(self, number: str) -> bool:
@@ -223,13 +223,7 @@ class Sharing:
         begin: Sends what has come together.
     """
 
-    def __init__(
-        self,
-        seconds: float,
-        dispatcher: Dispatcher,
-        tasks: Tasks,
-        begin: Begin,
-    ) -> None:
+    def __init__(self, seconds: float, dispatcher: Dispatcher, tasks: Tasks, begin: Begin) -> None:
         self._seconds = seconds
         self._clock = dispatcher.gateway.clock
         self._now = dispatcher.gateway.now
@@ -291,13 +285,14 @@ class _SharedBatch(Batch):
     Attributes:
         is_signed: Whether it was signed: then it is too late, unless that attempt was refused.
         let_go: Tells those who wait to leave that its attempt was refused.
-        is_split: Whether its recipients go in parts, which are batches of their own.
+        is_refused: Whether its last attempt was refused: another one will follow, perhaps of
+            parts, which are batches of their own.
     """
 
     now: Callable[[], float] = attrs.field(kw_only=True)
     let_go: WeakMethod[Callable[[], None]] = attrs.field(kw_only=True)
     is_signed: bool = False
-    is_split: bool = False
+    is_refused: bool = False
 
     @classmethod
     def joined(
@@ -329,16 +324,13 @@ class _SharedBatch(Batch):
                 del column[position]
 
     def body(self, file_ids: Sequence[str] = ()) -> bytes:
-        self.is_signed = True
+        self.is_signed, self.is_refused = True, False
         self.attempted_at = self.now()
         self.token = new_token()
         return Batch.body(self, file_ids)
 
     def release(self) -> None:
+        self.is_refused = True
         let_go = self.let_go()
         if let_go is not None:
             let_go()
-
-    def part(self, positions: range | Sequence[int]) -> Batch:
-        self.is_split = True
-        return Batch.part(self, positions)

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import attrs
+import orjson
 import pytest
 from scripted import Scripted, refused, session_over
 from session_helpers import jpeg, numbers
@@ -30,6 +31,7 @@ from sens_async import (
 )
 from sens_async.core.schedule import from_epoch
 from sens_async.emulator import Emulator, EmulatorOptions
+from sens_async.transport import AiohttpTransport
 
 ACCEPTED, REJECTED, SKIPPED, NOT_SENT, UNKNOWN = OutcomeState
 SETTINGS = Settings(rate_limit=None, timeouts=Timeouts(connect=1.0, total=5.0))
@@ -53,6 +55,20 @@ async def start(clock):
     yield start
     for one in reversed(opened):
         await one.aclose()
+
+
+class Changed:
+    """A transport that changes the answers on their way."""
+
+    def __init__(self, url: str, change) -> None:
+        self._inner = AiohttpTransport(url, timeouts=SETTINGS.timeouts, connections=40)
+        self._change = change
+
+    async def exchange(self, request, headers, handover):
+        return self._change(request, await self._inner.exchange(request, headers, handover))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 def asked(emulator: Emulator) -> list:
@@ -238,6 +254,26 @@ async def test_the_same_message_accepted_a_moment_before_is_another(start):
     assert receipt.request_id == request_id(emulator)
 
 
+async def test_rows_without_texts_are_looked_up_once_for_a_request(start):
+    emulator, _ = await start()
+
+    def without_texts(request, answer):
+        if request.method != "GET" or "/messages?" not in request.target or not answer.body:
+            return answer
+        body = orjson.loads(answer.body)
+        for row in body.get("messages", ()):
+            row.pop("content")
+        return answer._replace(body=orjson.dumps(body))
+
+    transport = Changed(emulator.url, without_texts)
+    async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+        emulator.fail("drop", accept=True, requests=[1])
+        report = await sens.send_many(numbers(100), TEXT)
+        assert (await sens.resolve(report)).counts == {ACCEPTED: 100}
+    await transport.aclose()
+    assert [entry.endpoint for entry in emulator.requests].count("message") == 1
+
+
 # -- reservations
 
 
@@ -330,6 +366,37 @@ async def test_identical_requests_are_told_apart_by_their_number(start, accepted
 
     assert +after.counts == +Counter({ACCEPTED: 100 * accepted, NOT_SENT: 300 - 100 * accepted})
     assert set(after.request_ids) == {batch.request_id for batch in emulator.admissions.batches}
+
+
+async def test_a_report_that_still_fills_is_settled_as_far_as_it_was(start, clock):
+    emulator, sens = await start()
+    emulator.fail("drop", requests=[1, 2])
+
+    async def people():
+        for number in numbers(200):
+            if number == numbers(200)[100]:
+                await asyncio.sleep(100.0)
+            yield number
+
+    report = BulkReport()
+    running = asyncio.create_task(sens.send_many(people(), TEXT, report=report))
+    await clock.sleep(50.0)
+    resolution = await sens.resolve(report)
+    await running
+
+    assert resolution.counts == {NOT_SENT: 100}
+    assert resolution.report.counts[UNKNOWN] == 100
+
+
+async def test_what_is_listed_after_all_is_not_called_absent(start, clock):
+    """One is thought absent while another is waited for; then it shows after all."""
+    emulator, sens = await start(visibility_delay=700.0)
+    first = await lost(sens, emulator, accept=True)
+    await clock.sleep(300.0)
+    second = await lost(sens, emulator, accept=False, content="다른 글")
+    resolution = await sens.resolve([first, second])
+
+    assert [one.state for one in resolution.outcomes] == [ACCEPTED, NOT_SENT]
 
 
 async def test_outcomes_of_a_stream_and_single_ones_are_taken(start):
@@ -489,6 +556,15 @@ async def test_what_cannot_be_read_is_never_absent(start, clock, kind, options):
     assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
 
 
+async def test_a_list_that_says_no_more_than_reserved_is_not_empty(start, clock):
+    emulator, sens = await start()
+    error = await lost(sens, emulator, accept=False)
+    body = b'{"statusCode":"202","statusName":"reserved","messages":[]}'
+    emulator.fail(200, endpoint="list", body=body)
+    await clock.sleep(SETTLE + 1)
+    assert (await sens.resolve(error)).counts == {UNKNOWN: 1}
+
+
 async def test_reading_is_tried_again_until_it_is_settled(start, clock):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
@@ -575,6 +651,34 @@ async def test_a_clock_ahead_does_not_end_the_settling_early(start, clock):
 
     assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
     assert clock.time() >= began + 240 + SETTLE
+
+
+async def test_a_clock_set_ahead_is_not_trusted_where_answers_have_no_date(start, clock):
+    wrong = type(clock)()
+    emulator, _ = await start()
+    transport = Changed(emulator.url, lambda _, answer: answer._replace(date=None))
+    async with emulator.session(settings=SETTINGS, transport=transport, clock=wrong) as sens:
+        began = clock.time()
+        error = await lost(sens, emulator, accept=False)
+        settling = asyncio.create_task(sens.resolve(error))
+        await clock.sleep(100.0)
+        wrong.offset = 240.0
+        assert (await settling).counts == {NOT_SENT: 1}
+    await transport.aclose()
+    assert clock.time() >= began + SETTLE
+
+
+async def test_a_signature_time_is_the_gateways(start, clock):
+    """Also where no answer came that told it."""
+    wrong = type(clock)()
+    wrong.offset = -3600.0
+    _, sens = await start(latency=3.0, session={"clock": wrong})
+    await sens.send(NUMBER, "그 전의 글")
+    with pytest.raises(RequestTimeout) as caught:
+        await sens.send(NUMBER, TEXT, timeout=1.0)
+
+    assert caught.value.outcome.evidence.signed_at == pytest.approx(clock.time(), abs=3.0)
+    assert (await sens.resolve(caught.value)).counts == {ACCEPTED: 1}
 
 
 async def test_a_clock_set_ahead_meanwhile_makes_nothing_older(start, clock):

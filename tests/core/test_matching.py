@@ -346,7 +346,7 @@ def is_compatible(evidence: Evidence, candidate: Candidate) -> bool:
 
 
 @given(requests_sought(), strangers(), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_laws(sought, candidates, rng):
     findings = match(sought, candidates)
     by_id = {one.request_id: one for one in candidates}
@@ -369,7 +369,7 @@ def test_laws(sought, candidates, rng):
 
 
 @given(requests_sought(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_nobody_accepted_is_absent_while_rows_become_visible(sought, data):
     """What was accepted is listed row by row; what is found is right at every moment."""
     accepted = data.draw(st.lists(st.sampled_from(sought), unique_by=lambda one: one.token))

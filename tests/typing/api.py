@@ -33,6 +33,7 @@ from sens_async import (
     Reservation,
     ReservationNotCancellable,
     ReservationStatus,
+    Resolution,
     ResultClass,
     ResultCode,
     RetryPolicy,
@@ -232,6 +233,13 @@ async def reading_back(sens: SensSession, receipt: Receipt) -> None:
     )
     sens.messages(request_id="r", status=DeliveryStatus.READY, content_type=ContentType.COMM)
     assert_type(sens.deliveries("r"), AsyncIterator[Delivery])
+    resolution = await sens.resolve(BulkReport(), settle=600, wait=False)
+    assert_type(resolution, Resolution)
+    assert_type(resolution.report, BulkReport | None)
+    assert_type(resolution.settles_at, datetime | None)
+    await sens.resolve(resolution.outcomes)
+    await sens.resolve([SensError("lost"), *resolution.outcomes])
+    await sens.resolve(SensError("lost"))
     assert_type(sens.deliveries(receipt), AsyncIterator[Delivery])
     delivery = await sens.message("m")
     assert_type(delivery, Delivery)
