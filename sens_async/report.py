@@ -247,7 +247,7 @@ class BulkReport:
 
     @property
     def batches(self) -> Sequence[OutcomeBatch]:
-        """The outcomes as they were settled: those that met the same end at once together."""
+        """The outcomes in the order in which they were settled, those of a request together."""
         return tuple(self._batches)
 
     def raise_for_failures(self) -> None:
