@@ -11,6 +11,7 @@ import typer
 from sens_async.cli import (
     check,
     demo,
+    doctor,
     emulator,
     messages,
     request,
@@ -66,5 +67,6 @@ app.command("results", rich_help_panel=_TO_LOOK)(request.results)
 app.command("messages", rich_help_panel=_TO_LOOK)(messages.messages)
 app.add_typer(reservations.reservations, name="reservations", rich_help_panel=_TO_LOOK)
 app.add_typer(unsubscribes.unsubscribes, name="unsubscribes", rich_help_panel=_TO_LOOK)
+app.command("doctor", rich_help_panel=_TO_TRY)(doctor.doctor)
 app.command("demo", rich_help_panel=_TO_TRY)(demo.demo)
 app.command("emulator", rich_help_panel=_TO_TRY)(emulator.emulator)
