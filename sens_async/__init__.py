@@ -3,7 +3,7 @@
 from sens_async.config import Credentials, RateLimit, RetryPolicy, Settings, Timeouts
 from sens_async.core.content import measure
 from sens_async.core.result_codes import ResultClass, ResultCode
-from sens_async.deliveries import Delivery, DeliveryStatus
+from sens_async.deliveries import Delivery, DeliveryEnd, DeliveryStatus, PendingDelivery
 from sens_async.errors import (
     AdRuleViolated,
     ApiError,
@@ -53,6 +53,7 @@ from sens_async.outcomes import Outcome, OutcomeBatch
 from sens_async.report import BulkReport
 from sens_async.session import SensSession
 from sens_async.stream import OutcomeStream
+from sens_async.tracking import Tracking
 
 __all__ = [
     "AdRuleViolated",
@@ -68,6 +69,7 @@ __all__ = [
     "ContentType",
     "Credentials",
     "Delivery",
+    "DeliveryEnd",
     "DeliveryStatus",
     "DuplicateRecipient",
     "InvalidAttachment",
@@ -83,6 +85,7 @@ __all__ = [
     "OutcomeBatch",
     "OutcomeState",
     "OutcomeStream",
+    "PendingDelivery",
     "PermissionDenied",
     "QuotaExceeded",
     "RateLimit",
@@ -104,6 +107,7 @@ __all__ = [
     "SessionClosed",
     "Settings",
     "Timeouts",
+    "Tracking",
     "TransportError",
     "UnencodableText",
     "UnreadableResponse",

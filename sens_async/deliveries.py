@@ -9,7 +9,7 @@ from sens_async.core.phone import mask
 from sens_async.core.result_codes import ResultCode, explain
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Delivery", "DeliveryStatus"]
+__all__ = ["Delivery", "DeliveryEnd", "DeliveryStatus", "PendingDelivery"]
 
 _DELIVERED = "0"
 _SUCCESS, _FAIL = "success", "fail"
@@ -24,6 +24,21 @@ class DeliveryStatus(StrEnum):
     """It was handed on, and there is no report yet."""
     COMPLETED = "COMPLETED"
     """There is a report. Not: it arrived; see `Delivery.is_delivered`."""
+
+
+class DeliveryEnd(StrEnum):
+    """How a message ended that was followed; see `SensSession.track`."""
+
+    DELIVERED = "DELIVERED"
+    """It reached the handset."""
+    FAILED = "FAILED"
+    """It finally did not; its `Delivery` says why."""
+    COMPLETED = "COMPLETED"
+    """The service calls it completed and does not say how."""
+    CANCELED = "CANCELED"
+    """Its reservation was cancelled: it never went out."""
+    NOT_SENT = "NOT_SENT"
+    """Its reservation ended without sending it (FAIL, STALE or SKIP)."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -110,6 +125,15 @@ class Delivery:
         return self.number == number or (code is not None and self.number == code + number)
 
     @property
+    def end(self) -> DeliveryEnd | None:
+        """How it ended, or None while it is not final."""
+        if not self.is_final:
+            return None
+        if self.is_delivered:
+            return DeliveryEnd.DELIVERED
+        return DeliveryEnd.FAILED if self.is_failed else DeliveryEnd.COMPLETED
+
+    @property
     def _verdict(self) -> str | None:
         if self.status_name is not None:
             return self.status_name.lower()
@@ -128,3 +152,27 @@ class Delivery:
         if self.content is not None:
             parts.append(f"content=<{len(self.content)} characters>")
         return f"<Delivery {' '.join(parts)}>"
+
+
+def _shown(number: str | None) -> str:
+    return "None" if number is None else mask(number)
+
+
+@attrs.frozen(kw_only=True)
+class PendingDelivery:
+    """A message that is followed and whose result is not known; see `Tracking.pending`.
+
+    Attributes:
+        request_id: The accepted request it belongs to.
+        number: The number it goes to. None stands for whoever else a request may name: where
+            only its id was given, that is not known before its list has settled.
+        key: The caller's own id of the recipient, or None.
+        index: The recipient's place in the run's input, or None.
+        status: How far it was when it was last listed; None if it was not, or without a status.
+    """
+
+    request_id: str
+    number: str | None = attrs.field(default=None, repr=_shown)
+    key: str | None = None
+    index: int | None = None
+    status: DeliveryStatus | str | None = None

@@ -218,6 +218,8 @@ class Dispatcher:
         request: Request,
         read: Callable[[Response], T | SensError],
         lane: Lane = Lane.INTERACTIVE,
+        *,
+        is_patient: bool = True,
     ) -> T:
         """Make a request that is safe to repeat, and repeat it while that may help.
 
@@ -227,6 +229,8 @@ class Dispatcher:
             request: What to ask.
             read: Gives what an answer says, or its error.
             lane: Where to wait.
+            is_patient: Whether a failure is worth another request now. Without, only a signature
+                that a clock spoiled is made again; a 429 holds everybody up all the same.
 
         Returns:
             What the answer says.
@@ -263,9 +267,10 @@ class Dispatcher:
                 if action.step is Step.PAUSE:
                     self.pauses.begin(began, clock.monotonic())
                     self.queue.pause(action.delay)
-                    continue
+                    if is_patient:
+                        continue
             failures += 1
-            passes = error.is_retryable or error.may_have_been_sent
+            passes = is_patient and (error.is_retryable or error.may_have_been_sent)
             error.may_have_been_sent = False
             if not passes or failures >= self.policy.max_attempts:
                 raise error

@@ -219,6 +219,14 @@ class BulkReport:
         in_order = sorted(accepted, key=lambda batch: batch.indexes[0])
         return list(dict.fromkeys(str(batch.request_id) for batch in in_order))
 
+    def batches(self, state: OutcomeState) -> Sequence[OutcomeBatch]:
+        """Outcomes of one state, a batch of those that met the same end at a time.
+
+        Batches are in the order of their first recipients' places in the input.
+        """
+        found = [batch for batch in self._batches if batch.state is state and len(batch)]
+        return sorted(found, key=_first_index)
+
     def recipients(self, *states: OutcomeState | str) -> list[object]:
         """What the caller gave for those in the given states, to give straight back.
 

@@ -45,6 +45,7 @@ from sens_async.readback import Readback
 from sens_async.report import BulkReport
 from sens_async.reservations import Reservations
 from sens_async.stream import OutcomeStream, finish
+from sens_async.tracking import Tracker, Tracking
 from sens_async.transport import AiohttpTransport, Transport
 from sens_async.unsubscribes import Unsubscribes
 
@@ -143,6 +144,7 @@ class SensSession:
         self._readback = Readback(self._dispatcher, service, check=check)
         self.reservations = Reservations(self._dispatcher, service, check=check)
         self.unsubscribes = Unsubscribes(self._dispatcher, service, check=check)
+        self._tracker = Tracker(self._dispatcher, service, check=check, random=random.random)
         self._outbox = Outbox(
             self._dispatcher,
             self.chunker,
@@ -478,6 +480,51 @@ class SensSession:
         self._check_usable()
         return self._readback.deliveries(of)
 
+    def track(self, of: str | Receipt | BulkReport, *, timeout: float | None = None) -> Tracking:
+        """Follow accepted messages until it is known what became of them.
+
+        ```python
+        tracking = sens.track(report, timeout=600)
+        async for delivery in tracking:
+            print(delivery.key, delivery.status, delivery.result)
+        print(tracking.counts, len(tracking.pending))
+        ```
+
+        SENS calls nobody back, so it is asked: one list call for a request of up to 100
+        recipients, only for those with somebody pending, each second at first and while much
+        moves, then more and more seldom, at last once a minute. These calls count against the
+        rate limit, take turns with runs, and let single sends go first. A question that fails is
+        asked again when its turn comes. Nothing is asked while nobody iterates.
+
+        Args:
+            of: The report of a run, for all who are accepted by now; the receipt of a `send`, for
+                that recipient, also where others share the request; or a request id, for whoever
+                its list names. How many those are is not known: they count as all when the list
+                has stayed as it is for ten seconds.
+            timeout: Seconds from the first iteration after which it ends, whoever is pending.
+                None for as long as it takes: then a request ends without a result when SENS has
+                not listed it for an hour, or when nothing new was heard of it for a day.
+
+        Returns:
+            An iterator over deliveries, one each time a message gets farther, the final one
+            once; those of a report have the recipient's `key` and `index`. What was reserved is
+            waited for: it is looked up now and then, and shortly after its time. Messages
+            whose reservation ends without sending them are counted as such in `counts`, without
+            a delivery, since there is none.
+
+        Raises:
+            InvalidQuery: `of` is none of these, or an empty id.
+            InvalidMessage: `timeout` is no number of seconds above 0.
+            SensError: While iterating, where asking again would not help: the keys are wrong, or
+                have no right to the service.
+            SessionClosed: While iterating: the session was closed.
+
+        Cancellation: what was learnt is kept; iterating again goes on.
+        """
+        self._check_usable()
+        check_timeout(timeout)
+        return self._tracker.track(of, timeout)
+
     async def aclose(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Finish what is on the wire, and close.
 
@@ -559,6 +606,7 @@ class SensSession:
         caller: asyncio.Task[object] | None,
     ) -> None:
         self.queue.close()
+        self._tracker.close()
         patience = self.settings.timeouts.total if timeout is None else timeout
         await self._outbox.close(timeout, patience, caller)
         await self.attachments.aclose()

@@ -31,6 +31,7 @@ ROWS = [
         "sharing",
         "single",
         "stream",
+        "tracking",
         "unsubscribes",
     },
     {"campaign", "emulator"},

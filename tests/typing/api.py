@@ -1,6 +1,7 @@
 """The public API, used in every supported way. Never run: it must pass `mypy --strict`."""
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -18,6 +19,7 @@ from sens_async import (
     ContentType,
     Credentials,
     Delivery,
+    DeliveryEnd,
     DeliveryStatus,
     InvalidQuery,
     MessageType,
@@ -26,6 +28,7 @@ from sens_async import (
     OutcomeBatch,
     OutcomeState,
     OutcomeStream,
+    PendingDelivery,
     RateLimit,
     RateLimited,
     Receipt,
@@ -40,6 +43,7 @@ from sens_async import (
     SensSession,
     Settings,
     Timeouts,
+    Tracking,
     UnencodableText,
     Unsubscribe,
     UploadedFile,
@@ -251,6 +255,29 @@ async def reading_back(sens: SensSession, receipt: Receipt) -> None:
         assert_type(delivery.result.kind, ResultClass)
         assert_type(delivery.result.english, str)
         assert_type(delivery.result.korean, str)
+
+
+async def following(sens: SensSession, receipt: Receipt, report: BulkReport) -> None:
+    tracking = sens.track(report, timeout=600)
+    assert_type(tracking, Tracking)
+    async for delivery in tracking:
+        assert_type(delivery, Delivery)
+        assert_type(delivery.end, DeliveryEnd | None)
+    async for delivery in sens.track(receipt):
+        assert_type(delivery, Delivery)
+    sens.track("r", timeout=1.5)
+    assert_type(tracking.counts, Counter[DeliveryEnd])
+    assert_type(tracking.counts[DeliveryEnd.DELIVERED], int)
+    assert_type(tracking.pending, Sequence[PendingDelivery])
+    assert_type(tracking.reservations, dict[str, Reservation])
+    assert_type(tracking.last_error, SensError | None)
+    for pending in tracking.pending:
+        assert_type(pending.request_id, str)
+        assert_type(pending.number, str | None)
+        assert_type(pending.key, str | None)
+        assert_type(pending.index, int | None)
+        assert_type(pending.status, DeliveryStatus | str | None)
+    assert_type(report.batches(OutcomeState.ACCEPTED), Sequence[OutcomeBatch])
 
 
 async def reservations(sens: SensSession, receipt: Receipt) -> None:
