@@ -93,7 +93,7 @@ def _show(console: "Console", check: "Check") -> None:
 
 
 def _took(duration: float) -> str:
-    return f"{duration * 1000:.0f} ms" if duration < 1 else seconds(duration)
+    return f"{duration * 1000:.0f}\N{NO-BREAK SPACE}ms" if duration < 1 else seconds(duration)
 
 
 def _document(check: "Check") -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`sens results`: who got the messages of one request."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ from rich.markup import escape
 from sens_async.cli.refusing import refusing
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sens_async.cli.delivery_output import DeliveryOutput
     from sens_async.cli.draining import Ending
     from sens_async.deliveries import Delivery
@@ -41,6 +44,13 @@ def results(
         str, typer.Argument(metavar="REQUEST_ID", help="What sending it gave, also in --out.")
     ],
     *,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow it until every message has its result.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds to wait; else as long as it takes. Implies --wait."),
+    ] = None,
     unmasked: Annotated[
         bool,
         typer.Option("--unmasked", help="Show numbers whole in the table.", rich_help_panel=_HOW),
@@ -66,8 +76,9 @@ def results(
 
     JSON and CSV hold whole numbers and texts.
     Exits with 0 if all were delivered; with 1 if one failed, has no result yet or is not listed.
+    Ctrl-C ends --wait with what is known by then.
 
-    [dim]sens results RSSA-1764031180535-0001-00000001-aBcDeFgH[/]
+    [dim]sens results RSSA-1764031180535-0001-00000001-aBcDeFgH --wait[/]
     """
     # The library is heavy; help must not wait for it.
     from sens_async.cli.asking import ask  # noqa: PLC0415
@@ -84,6 +95,8 @@ def results(
         )
 
     async def read(session: "SensSession") -> _Found:
+        if wait or timeout is not None:
+            return await _follow(session, request_id, timeout, output.console)
         return await _look_up(session, request_id)
 
     try:
@@ -102,6 +115,34 @@ async def _look_up(session: "SensSession", request_id: str) -> _Found:
     found = _Found(deliveries, ending)
     await _look_for_reservation(session, request_id, found)
     return found
+
+
+async def _follow(
+    session: "SensSession",
+    request_id: str,
+    timeout: float | None,  # noqa: ASYNC109 - that of the tracking
+    console: "Console",
+) -> _Found:
+    from sens_async.cli.draining import Ending  # noqa: PLC0415
+    from sens_async.cli.watch import watching  # noqa: PLC0415
+    from sens_async.errors import InvalidMessage, InvalidQuery, SensError  # noqa: PLC0415
+
+    tracking = session.track(request_id, timeout=timeout)
+    seen: dict[str, Delivery] = {}
+    ending = Ending()
+    with watching(console, seen, tracking.reservations):
+        try:
+            async for delivery in tracking:
+                seen[delivery.message_id or delivery.number] = delivery
+        except (InvalidMessage, InvalidQuery):
+            raise
+        except SensError as error:
+            ending.error = error
+        except asyncio.CancelledError:
+            ending.is_interrupted = True
+    if not seen and not ending.is_interrupted:
+        ending.error = ending.error or tracking.last_error
+    return _Found(list(seen.values()), ending, tracking.reservations.get(request_id))
 
 
 async def _look_for_reservation(session: "SensSession", request_id: str, found: _Found) -> None:

@@ -1,8 +1,10 @@
 """What became of messages: `sens results`, `messages`, `reservations`, `unsubscribes`."""
 
+import asyncio
 import csv
 import io
 import json
+import signal
 from datetime import datetime
 
 import pytest
@@ -120,6 +122,52 @@ async def test_a_reserved_request_is_told_as_such(quick, emulator):
     assert document["reservation"]["is_cancellable"] is True
 
 
+async def test_waiting_follows_to_the_final_state(quick, emulator):
+    request_id = sent(emulator, "01012345678", ago=2)
+
+    result = await quick("results", request_id, "--wait", "--timeout", "1.6", "--json")
+
+    document = json.loads(result.out)
+    assert (result.code, document["is_final"]) == (0, True)
+    assert [row["fate"] for row in document["deliveries"]] == ["delivered"]
+
+
+async def test_waiting_for_a_reservation_says_so(quick, emulator):
+    request_id = sent(emulator, reserveTime="2098-12-01 09:00")
+
+    result = await quick("results", request_id, "--timeout", "0.5")
+
+    assert result.code == 1
+    assert "READY for 예약 2098-12-01 09:00 KST" in flat(result.out)
+
+
+async def test_ctrl_c_ends_waiting_with_what_is_known(sens, emulator, environ):
+    request_id = sent(emulator, ago=60)
+    process = await sens.start("results", request_id, "--wait", environ=environ)
+    async with asyncio.timeout(30):
+        while not any(request.status == 200 for request in emulator.requests):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    result = await sens.finish(process)
+
+    assert (result.code, result.err) == (130, "")
+    assert "1 delivered 도착 2 failed 실패 1 on its way 전송 중" in flat(result.out)
+
+
+async def test_a_terminal_is_shown_the_waiting_and_then_folded_lines(sens, emulator, environ):
+    request_id = sent(emulator, ago=60)
+
+    result = await sens.on_terminal("results", request_id, "--timeout", "0.3", environ=environ)
+
+    waiting, _, told = result.out.rpartition("results 결과")
+    assert result.code == 1
+    assert "following 결과 확인 중" in waiting
+    assert "on its way 전송 중" in told
+    assert "…" not in told
+    assert max(map(cell_len, told.splitlines())) <= 80
+
+
 async def test_messages_are_found_by_what_is_asked(quick, emulator):
     sent(emulator, ago=3 * 3600)
     sent(emulator, "01055556666", ago=60)
@@ -231,6 +279,7 @@ async def test_a_refusal_leaves_no_file_and_names_the_doctor(quick, environ, tmp
         (("messages", "--json", "--csv", "-"), "either --json or --csv"),
         (("messages", "--limit", "0"), "--limit"),
         (("results", " "), "request_id is empty"),
+        (("results", "R", "--timeout", "0"), "timeout"),
         (("reservations", "status", ".."), "lead the path elsewhere"),
         (("unsubscribes", "add"), "either numbers or --file"),
         (("unsubscribes", "add", "5"), "no Korean phone number"),
@@ -391,9 +440,17 @@ def test_reasons_are_counted_the_commonest_first():
     ]
 
 
-async def test_a_terminal_gets_folded_lines(sens, emulator, environ):
-    result = await sens.on_terminal("results", sent(emulator, ago=60), environ=environ)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("results", "messages", "reservations status", "reservations cancel", "doctor"),
+        *("unsubscribes list", "unsubscribes add", "unsubscribes remove"),
+    ],
+)
+async def test_every_command_explains_itself(quick, command):
+    result = await quick(*command.split(), "--help")
 
-    assert result.code == 1
+    assert result.code == 0
+    assert "Usage" in result.out
+    assert "Exits with 0" in result.out
     assert "…" not in result.out
-    assert max(map(cell_len, result.out.splitlines())) <= 80
