@@ -15,6 +15,7 @@ from sens_async.models import OutcomeState
 __all__ = [
     "LABELS",
     "STYLES",
+    "THEME",
     "WARNING",
     "count",
     "label",
@@ -25,7 +26,7 @@ __all__ = [
     "size",
 ]
 
-_THEME = Theme({
+THEME = Theme({
     "brand": "bold #03c75a",
     "soft": "dim",
     "figure": "bold",
@@ -86,7 +87,7 @@ def make_console(*, to_stderr: bool = False) -> Console:
     is_terminal = stream.isatty()
     return _Console(
         file=stream if is_terminal else cast("IO[str]", _Trimmed(stream)),
-        theme=_THEME,
+        theme=THEME,
         highlight=False,
         width=None if is_terminal else _UNLIMITED,
         emoji=False,

@@ -3,10 +3,11 @@
 import codecs
 import json
 import sys
+from typing import TextIO
 
 from sens_async.errors import SensError
 
-__all__ = ["error_document", "print_document"]
+__all__ = ["error_document", "is_utf8", "print_document"]
 
 
 def error_document(error: SensError) -> dict[str, object]:
@@ -20,7 +21,11 @@ def error_document(error: SensError) -> dict[str, object]:
 
 def print_document(document: object) -> None:
     """Print one JSON document on standard output, in ASCII unless that is UTF-8."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
-    json.dump(document, sys.stdout, ensure_ascii=not is_utf8, indent=2)
+    json.dump(document, sys.stdout, ensure_ascii=not is_utf8(sys.stdout), indent=2)
     sys.stdout.write("\n")
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether any character can be written to a stream."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name == "utf-8"

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from sens_async.cli import check, demo, emulator, send, upload
+from sens_async.cli import (
+    check,
+    demo,
+    doctor,
+    emulator,
+    messages,
+    request,
+    reservations,
+    send,
+    unsubscribes,
+    upload,
+)
 
 __all__ = ["app"]
 
@@ -47,8 +58,15 @@ def _sens(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("send")(send.send)
-app.command("upload")(upload.upload)
-app.command("check")(check.check)
-app.command("emulator")(emulator.emulator)
+_TO_SEND, _TO_LOOK, _TO_TRY = "Send", "Look up", "Try and check"
+
+app.command("send", rich_help_panel=_TO_SEND)(send.send)
+app.command("upload", rich_help_panel=_TO_SEND)(upload.upload)
+app.command("check", rich_help_panel=_TO_SEND)(check.check)
+app.command("results", rich_help_panel=_TO_LOOK)(request.results)
+app.command("messages", rich_help_panel=_TO_LOOK)(messages.messages)
+app.add_typer(reservations.reservations, name="reservations", rich_help_panel=_TO_LOOK)
+app.add_typer(unsubscribes.unsubscribes, name="unsubscribes", rich_help_panel=_TO_LOOK)
+app.command("doctor", rich_help_panel=_TO_TRY)(doctor.doctor)
+app.command("demo", rich_help_panel=_TO_TRY)(demo.demo)
+app.command("emulator", rich_help_panel=_TO_TRY)(emulator.emulator)

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import typer
 
-from sens_async.cli.outputs import InvalidOutput
+from sens_async.cli.csv_file import InvalidOutput
+from sens_async.cli.moments import InvalidMoment
 from sens_async.cli.table import InvalidTable
-from sens_async.errors import ConfigError, InvalidMessage
+from sens_async.errors import ConfigError, InvalidMessage, InvalidQuery
 
 __all__ = ["refusing"]
 
@@ -28,9 +29,9 @@ def refusing() -> Iterator[None]:
     """Turn what the caller of the command can mend into a usage error (exit code 2)."""
     try:
         yield
-    except (InvalidOutput, InvalidTable) as error:
+    except (InvalidMoment, InvalidOutput, InvalidTable) as error:
         raise typer.BadParameter(str(error)) from error
-    except (ConfigError, InvalidMessage) as error:
+    except (ConfigError, InvalidMessage, InvalidQuery) as error:
         text = str(error)
         for library, command in _WORDS:
             text = text.replace(library, command)

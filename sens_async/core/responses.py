@@ -32,6 +32,7 @@ from sens_async.errors import (
 __all__ = [
     "Response",
     "gateway_time",
+    "http_date",
     "read_failure",
     "read_send",
     "read_upload",
@@ -156,7 +157,7 @@ def gateway_time(response: Response) -> float | None:
     """
     if response.status != 401 or not _is_gateway(_json(response.body)):
         return None
-    return _http_date(response.date)
+    return http_date(response.date)
 
 
 def served_at(response: Response) -> float | None:
@@ -178,10 +179,10 @@ def retry_after(response: Response, now: float) -> float | None:
     try:
         return max(0.0, float(int(text.strip()[:_LONGEST_NUMBER])))
     except ValueError:
-        until = _http_date(text)
+        until = http_date(text)
     if until is None:
         return None
-    asked_at = _http_date(response.date)
+    asked_at = http_date(response.date)
     return max(0.0, until - (now if asked_at is None else asked_at))
 
 
@@ -254,7 +255,8 @@ def _as_text(value: Any) -> str | None:
         return None
 
 
-def _http_date(text: str | None) -> float | None:
+def http_date(text: str | None) -> float | None:
+    """Read a `Date` header (seconds since the epoch); None if it is none."""
     try:
         time = None if text is None else parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError, IndexError):

@@ -7,6 +7,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+from typer.testing import CliRunner
 
 from sens_async.emulator import Emulator, EmulatorOptions
 
@@ -120,3 +121,22 @@ async def sens():
     command = Command()
     yield command
     await command.aclose()
+
+
+@pytest.fixture
+def quick(environ):
+    """Run `sens` in a thread of this process: the same command, without a process to start."""
+    runner = CliRunner()
+
+    async def run(*arguments, environ=environ) -> Finished:
+        from sens_async.cli.main import app
+
+        cleared = {name: None for name in os.environ if name.startswith(("SENS_", "NCLOUD_"))}
+        result = await asyncio.to_thread(
+            runner.invoke, app, [*map(str, arguments)], env={**cleared, **environ}
+        )
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Finished(result.exit_code, result.stdout, result.stderr)
+
+    return run

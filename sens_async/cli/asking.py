@@ -1,0 +1,64 @@
+"""Asking SENS something that sends nothing: keys, errors and Ctrl-C are the same for all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import typer
+from rich.markup import escape
+
+from sens_async.cli.console import make_console
+from sens_async.cli.documents import error_document, print_document
+from sens_async.cli.draining import INTERRUPTED
+from sens_async.cli.notices import showing_warnings
+from sens_async.cli.refusing import refusing
+from sens_async.errors import (
+    AuthenticationFailed,
+    ConnectFailed,
+    PermissionDenied,
+    SensError,
+)
+from sens_async.session import SensSession
+
+__all__ = ["ask", "tell_error"]
+
+T = TypeVar("T")
+
+_FOR_THE_DOCTOR = (AuthenticationFailed, ConnectFailed, PermissionDenied)
+
+
+def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:
+    """Ask in a session on the environment's keys.
+
+    Args:
+        question: What to ask; begins and ends within the session.
+        as_json: Whether a machine reads what went wrong.
+
+    Raises:
+        typer.BadParameter: What was asked for cannot be asked, or keys are missing.
+        typer.Exit: It failed, or was interrupted; that was told.
+    """
+
+    async def run() -> T:
+        async with SensSession.from_env() as session:
+            return await question(session)
+
+    try:
+        with refusing(), showing_warnings():
+            return asyncio.run(run())
+    except SensError as error:
+        if as_json:
+            print_document(error_document(error))
+        else:
+            tell_error(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def tell_error(error: SensError) -> None:
+    """Say on standard error what went wrong, and what finds out more."""
+    console = make_console(to_stderr=True)
+    console.print(f"[bad]error 오류[/] {type(error).__name__}: {escape(str(error))}")
+    if isinstance(error, _FOR_THE_DOCTOR):
+        console.print("[soft]sens doctor finds out why 원인 진단[/]")
