@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from sens_async.core.answers import read_message, read_page
 from sens_async.core.listing import Listing, Pager
+from sens_async.core.pages import Page
 from sens_async.core.requests import Request, Service, checked_id, of_message
-from sens_async.core.wire import Page
 from sens_async.deliveries import Delivery
 from sens_async.dispatch import Dispatcher
 from sens_async.models import Receipt

@@ -32,7 +32,6 @@ from sens_async.core.phone import normalize_sender
 from sens_async.core.requests import Request, Service, upload_body
 from sens_async.core.responses import read_upload
 from sens_async.core.signing import Signer
-from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.dispatch import Dispatcher
 from sens_async.errors import ConfigError, SessionClosed
 from sens_async.flow.limiter import GcraLimiter, Limiter
@@ -42,13 +41,14 @@ from sens_async.models import ContentType, MessageType, Receipt, Recipient, Uplo
 from sens_async.outbox import Outbox
 from sens_async.pictures import Image
 from sens_async.report import BulkReport
-from sens_async.resolution import Resolution, Unsettled
 from sens_async.stream import OutcomeStream, finish
 from sens_async.transport import AiohttpTransport, Transport
 
 if TYPE_CHECKING:  # a program that only sends does not wait for their import
+    from sens_async.deliveries import Delivery, DeliveryStatus
     from sens_async.readback import Readback
     from sens_async.reservations import Reservations
+    from sens_async.resolution import Resolution, Unsettled
     from sens_async.resolving import Resolver
     from sens_async.tracking import Tracker, Tracking
     from sens_async.unsubscribes import Unsubscribes
@@ -419,11 +419,11 @@ class SensSession:
         type: MessageType | TypeName | None = None,  # noqa: A002 - the service's word
         content_type: ContentType | ContentTypeName | None = None,
         country_code: str | None = None,
-        status: DeliveryStatus | StatusWord | None = None,
+        status: "DeliveryStatus | StatusWord | None" = None,
         status_name: StatusName | None = None,
         sender: str | None = None,
         to: str | None = None,
-    ) -> AsyncIterator[Delivery]:
+    ) -> "AsyncIterator[Delivery]":
         """Look for accepted messages; the service knows those of the last 90 days.
 
         ```python
@@ -481,7 +481,7 @@ class SensSession:
         )
         return self._readback.rows_of(listings)
 
-    async def message(self, message_id: str) -> Delivery:
+    async def message(self, message_id: str) -> "Delivery":
         """Look one message up.
 
         Args:
@@ -495,7 +495,7 @@ class SensSession:
         self._check_usable()
         return await self._readback.message(message_id)
 
-    def deliveries(self, of: str | Receipt) -> AsyncIterator[Delivery]:
+    def deliveries(self, of: str | Receipt) -> "AsyncIterator[Delivery]":
         """Look up the messages of one request, as they are now.
 
         Args:
@@ -514,8 +514,8 @@ class SensSession:
         return self._readback.deliveries(of)
 
     async def resolve(
-        self, what: Unsettled, *, settle: float = 600.0, wait: bool = True
-    ) -> Resolution:
+        self, what: "Unsettled", *, settle: float = 600.0, wait: bool = True
+    ) -> "Resolution":
         """Find out, by asking SENS, whether unknown outcomes were accepted.
 
         ```python

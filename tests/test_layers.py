@@ -50,7 +50,16 @@ NEIGHBOURLY = {0, 1, 3, 6}
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "random", "os", "sqlite3"}
 CLIENTS_READING = {
     f"sens_async.core.{name}"
-    for name in ("wire", "requests", "responses", "answers", "listing", "content", "charset")
+    for name in (
+        "wire",
+        "pages",
+        "requests",
+        "responses",
+        "answers",
+        "listing",
+        "content",
+        "charset",
+    )
 }
 """What the emulator must not share: a mistake made once would cancel itself."""
 

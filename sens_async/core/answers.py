@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from sens_async.core.pages import Page, ReservationAnswer, read, read_all
 from sens_async.core.responses import Response, read_failure, refusal, unreadable
 from sens_async.core.schedule import parse_time
-from sens_async.core.wire import Page, ReservationAnswer, read, read_all
 from sens_async.deliveries import Delivery
 from sens_async.errors import ApiError, SensError, UnreadableResponse
 from sens_async.models import Reservation, ReservationStatus, Unsubscribe

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import attrs
 
+from sens_async.core.pages import Page
 from sens_async.core.phone import mask
 from sens_async.core.windows import BY_COMPLETION, BY_REQUEST, Window
-from sens_async.core.wire import Page
 from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.errors import InvalidQuery, UnreadableResponse
 from sens_async.models import ContentType, MessageType

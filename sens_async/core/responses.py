@@ -162,7 +162,7 @@ def gateway_time(response: Response) -> float | None:
 
 def served_at(response: Response) -> float | None:
     """Give the `Date` of an answer in seconds since the epoch, or None."""
-    return _http_date(response.date)
+    return http_date(response.date)
 
 
 def retry_after(response: Response, now: float) -> float | None:

@@ -20,9 +20,10 @@ from sens_async.core.answers import (
     reads_reservation,
 )
 from sens_async.core.listing import Listing, Pager
+from sens_async.core.pages import Page
 from sens_async.core.responses import Response, read_send, read_upload
 from sens_async.core.schedule import KST
-from sens_async.core.wire import Page, SendAnswer, UploadAnswer
+from sens_async.core.wire import SendAnswer, UploadAnswer
 from sens_async.deliveries import Delivery, DeliveryStatus
 from sens_async.errors import (
     BadRequest,
