@@ -67,8 +67,9 @@ class Resolver:
         what = _read(given)
         sought: dict[str, Evidence] = {}
         for outcome in what.outcomes:
-            if outcome.evidence is not None:
-                sought[outcome.evidence.token] = outcome.evidence
+            evidence = outcome.evidence
+            if evidence is not None and (evidence.token not in sought or not evidence.is_final):
+                sought[evidence.token] = evidence
         known = {str(batch.request_id) for batch in what.accepted}
         known |= self._owners.foreign(sought)
         is_reserved = any(one.reserve_at is not None for one in sought.values())
