@@ -196,7 +196,8 @@ def _settled(batch: OutcomeBatch, sought: Sought, settle: float) -> OutcomeBatch
     if sought.is_absent:
         error = NotFoundAfterSettling(
             f"not found after settling: SENS lists no such request {settle:g} s after "
-            + ("it was signed" if sought.evidence.reserve_at is None else "its reserved time")
+            + ("it was signed" if sought.evidence.reserve_at is None else "its reserved time"),
+            is_retryable=True,
         )
         error.__cause__ = batch.error
         return attrs.evolve(batch, state=OutcomeState.NOT_SENT, error=error, evidence=None)
