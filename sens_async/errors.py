@@ -404,8 +404,6 @@ class NotFoundAfterSettling(SensError):
     lists what it has accepted.
     """
 
-    _retryable_by_default = True
-
 
 class BulkFailed(SensError, ExceptionGroup[SensError]):
     """Some recipients of a run were not accepted: one error per distinct cause.

@@ -67,8 +67,9 @@ class Resolver:
         what = _read(given)
         sought: dict[str, Evidence] = {}
         for outcome in what.outcomes:
-            if outcome.evidence is not None:
-                sought[outcome.evidence.token] = outcome.evidence
+            evidence = outcome.evidence
+            if evidence is not None and (evidence.token not in sought or not evidence.is_final):
+                sought[evidence.token] = evidence
         known = {str(batch.request_id) for batch in what.accepted}
         known |= self._owners.foreign(sought)
         is_reserved = any(one.reserve_at is not None for one in sought.values())
@@ -195,7 +196,8 @@ def _settled(batch: OutcomeBatch, sought: Sought, settle: float) -> OutcomeBatch
     if sought.is_absent:
         error = NotFoundAfterSettling(
             f"not found after settling: SENS lists no such request {settle:g} s after "
-            + ("it was signed" if sought.evidence.reserve_at is None else "its reserved time")
+            + ("it was signed" if sought.evidence.reserve_at is None else "its reserved time"),
+            is_retryable=True,
         )
         error.__cause__ = batch.error
         return attrs.evolve(batch, state=OutcomeState.NOT_SENT, error=error, evidence=None)

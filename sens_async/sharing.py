@@ -330,7 +330,7 @@ class _SharedBatch(Batch):
         return Batch.body(self, file_ids)
 
     def release(self) -> None:
-        self.is_refused = True
+        self.is_refused, self.token = True, new_token()
         let_go = self.let_go()
         if let_go is not None:
             let_go()

@@ -527,6 +527,22 @@ async def test_who_left_a_shared_request_that_went_in_parts_stays_unknown(start,
     assert numbers(4)[0] in emulator.admissions
 
 
+async def test_who_left_before_and_after_a_shared_request_was_split_are_told_apart(start):
+    emulator, sens = await start(settings=attrs.evolve(SETTINGS, linger=0.05), latency=1.0)
+    people = numbers(5)
+    emulator.refuse_numbers = {people[4]}
+    timeouts = (0.5, 1.5, None, None, None)
+    sends = [sens.send(n, TEXT, timeout=t) for n, t in zip(people, timeouts, strict=True)]
+    early, late, *_ = await asyncio.gather(*sends, return_exceptions=True)
+    for errors in ([early, late], [late, early]):
+        resolution = await sens.resolve(errors)
+        states = {one.number: one.state for one in resolution.outcomes}
+        assert states == {people[0]: NOT_SENT, people[1]: UNKNOWN}
+
+    assert people[0] not in emulator.admissions
+    assert people[1] in emulator.admissions
+
+
 # -- what cannot be read
 
 
