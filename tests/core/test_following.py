@@ -60,7 +60,7 @@ events = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 2), events), max_size=60),
     st.lists(st.sampled_from([None, 1, 900, 90_000]), min_size=3, max_size=3),
@@ -182,6 +182,31 @@ def test_whatever_the_service_shows_each_ends_exactly_once(seed):
         pauses = [b - a for a, b in itertools.pairwise(service.asked)]
         assert min(pauses, default=1) >= 0.75
         assert len(service.asked) <= 60
+
+
+def test_who_does_not_move_is_not_asked_about_with_those_who_do():
+    class Steps:
+        """One of four messages gets a step farther with every question; or none does."""
+
+        def __init__(self, steps):
+            self.asked, self._steps = 0, steps
+
+        def ask(self, request, now, found):
+            if self.asked < len(self._steps):
+                request.take(row(*self._steps[self.asked]))
+            request.read(now)
+            self.asked += 1
+
+    people = [f"010{i:08d}" for i in range(4)]
+    steps = [(number, status) for number in people for status in (READY, PROCESSING, COMPLETED)]
+    following = Following()
+    services = {"lively": Steps(steps), "still": Steps([])}
+    following.add("lively", people)
+    following.add("still", NUMBERS)
+    _, now, _ = run(following, services, until=12.0)
+    assert services["lively"].asked == 12
+    assert now < 20
+    assert services["still"].asked <= 7
 
 
 # -- bounds
