@@ -1,10 +1,9 @@
 """The asyncio client for Naver Cloud SENS: SMS, LMS and MMS, singly and in bulk."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from sens_async.config import Credentials, RateLimit, RetryPolicy, Settings, Timeouts
 from sens_async.core.content import measure
+from sens_async.core.result_codes import ResultClass, ResultCode
+from sens_async.deliveries import Delivery, DeliveryEnd, DeliveryStatus, PendingDelivery
 from sens_async.errors import (
     AdRuleViolated,
     ApiError,
@@ -53,15 +52,10 @@ from sens_async.models import (
 )
 from sens_async.outcomes import Outcome, OutcomeBatch
 from sens_async.report import BulkReport
+from sens_async.resolution import Resolution
 from sens_async.session import SensSession
 from sens_async.stream import OutcomeStream
-
-if TYPE_CHECKING:
-    __version__: str
-    from sens_async.core.result_codes import ResultClass, ResultCode
-    from sens_async.deliveries import Delivery, DeliveryEnd, DeliveryStatus, PendingDelivery
-    from sens_async.resolution import Resolution
-    from sens_async.tracking import Tracking
+from sens_async.tracking import Tracking
 
 __all__ = [
     "AdRuleViolated",
@@ -128,29 +122,10 @@ __all__ = [
 ]
 
 
-_LATER = {
-    "Delivery": "deliveries",
-    "DeliveryEnd": "deliveries",
-    "DeliveryStatus": "deliveries",
-    "PendingDelivery": "deliveries",
-    "Resolution": "resolution",
-    "ResultClass": "core.result_codes",
-    "ResultCode": "core.result_codes",
-    "Tracking": "tracking",
-}
-"""Where to find what only those need who read back; it would slow every import."""
-
-
-def __getattr__(name: str) -> object:
-    """Look up what is needed seldom when somebody asks."""
+def __getattr__(name: str) -> str:
+    """Look the version up when somebody asks; reading metadata slows every import."""
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 
         return version("sens-async")
-    if name in _LATER:
-        return getattr(import_module(f"sens_async.{_LATER[name]}"), name)
     raise AttributeError(f"module 'sens_async' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_LATER]

@@ -50,7 +50,8 @@ if TYPE_CHECKING:  # a program that only sends does not wait for their import
     from sens_async.reservations import Reservations
     from sens_async.resolution import Resolution, Unsettled
     from sens_async.resolving import Resolver
-    from sens_async.tracking import Tracker, Tracking
+    from sens_async.tracker import Tracker
+    from sens_async.tracking import Tracking
     from sens_async.unsubscribes import Unsubscribes
 
 __all__ = ["SensSession"]
@@ -215,7 +216,7 @@ class SensSession:
 
     @cached_property
     def _tracker(self) -> "Tracker":
-        from sens_async.tracking import Tracker  # noqa: PLC0415 - see the imports
+        from sens_async.tracker import Tracker  # noqa: PLC0415 - see the imports
 
         return Tracker(
             self._dispatcher, self._service, check=self._check_usable, random=random.random

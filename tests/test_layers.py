@@ -35,6 +35,7 @@ ROWS = [
         "sharing",
         "single",
         "stream",
+        "tracker",
         "tracking",
         "unsubscribes",
     },
