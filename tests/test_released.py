@@ -28,11 +28,13 @@ KINDS = (BulkReport, Chunking, OutcomeBatch, Run, SharedRequest, Single)
 @contextmanager
 def uncollected():
     gc.collect()
+    gc.freeze()  # what other tests left is not looked at again
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+        gc.unfreeze()
 
 
 def alive() -> list[object]:
