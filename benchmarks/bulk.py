@@ -78,6 +78,7 @@ class BulkResult:
                 cell.ratio(Entrant.MANY, theirs, per_second),
                 *wanted,
                 "x",
+                bare=cell.ratio(Entrant.BARE, theirs, per_second),
             )
             for cell, theirs, where, wanted in (
                 (busy, Entrant.GATHER, "", (100, 80)),

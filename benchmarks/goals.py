@@ -27,6 +27,7 @@ class Goal:
         goal: What it should be.
         floor: What it must be.
         is_ceiling: Whether less is better.
+        bare: What bare aiohttp reaches of it, where that limits it; else None.
         verdict: How it stands.
     """
 
@@ -36,6 +37,7 @@ class Goal:
     goal: float
     floor: float
     is_ceiling: bool
+    bare: float | None = None
     verdict: Verdict = attrs.field(init=False)
 
     @verdict.default
@@ -51,21 +53,40 @@ class Goal:
         """Give what the table shows."""
         sign = "≤" if self.is_ceiling else "≥"
         goal, floor = (f"{sign} {self._show(value)}" for value in (self.goal, self.floor))
-        return self.what, self._show(self.measured), goal, floor, self.verdict
+        verdict = str(self.verdict)
+        if self.bare is not None:
+            verdict += f" (bare aiohttp: {self._show(self.bare)})"
+        return self.what, self._show(self.measured), goal, floor, verdict
 
     def _show(self, value: float) -> str:
         number = f"{value:.4g}" if value < 1000 else f"{value:,.0f}"
         return f"{number} {self.unit}".strip()
 
 
-def at_least(what: str, measured: float, goal: float, floor: float, unit: str = "") -> Goal:
+def at_least(
+    what: str,
+    measured: float,
+    goal: float,
+    floor: float,
+    unit: str = "",
+    *,
+    bare: float | None = None,
+) -> Goal:
     """Make a goal of which more is better."""
-    return Goal(what, unit, measured, goal, floor, is_ceiling=False)
+    return Goal(what, unit, measured, goal, floor, is_ceiling=False, bare=bare)
 
 
-def at_most(what: str, measured: float, goal: float, floor: float, unit: str = "") -> Goal:
+def at_most(
+    what: str,
+    measured: float,
+    goal: float,
+    floor: float,
+    unit: str = "",
+    *,
+    bare: float | None = None,
+) -> Goal:
     """Make a goal of which less is better."""
-    return Goal(what, unit, measured, goal, floor, is_ceiling=True)
+    return Goal(what, unit, measured, goal, floor, is_ceiling=True, bare=bare)
 
 
 def table(goals: Sequence[Goal]) -> str:

@@ -54,6 +54,7 @@ class PacedResult:
                 4,
                 6,
                 "%",
+                bare=100 * self.bare_cpu,
             ),
             at_most(
                 f"connections opened in a run of {self.unpaced.requests:,} requests",
