@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 
 from sens_async.attempt import Gateway
+from sens_async.core.evidence import list_lag
 from sens_async.core.listing import Listing, Pager
 from sens_async.core.matching import Candidate, Row
 from sens_async.core.schedule import from_epoch
-from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.core.windows import as_window
 from sens_async.deliveries import Delivery
 from sens_async.errors import UnreadableResponse
@@ -42,15 +42,12 @@ class _Entry:
         """Give it as it is compared."""
         times = [row.requested_at.timestamp() for row in self.rows.values() if row.requested_at]
         at, read_at = min(times, default=None), self.read_at
-        # What remains of the settling time when a signature is invalid is the time until all
-        # that was accepted is listed.
-        lag = max(0.0, settle - SIGNATURE_LIFETIME)
         return Candidate(
             request_id,
             [_row(row) for row in self.rows.values()],
             at,
             is_complete=read_at is not None,
-            may_grow=read_at is None or at is None or read_at < at + lag,
+            may_grow=read_at is None or at is None or read_at < at + list_lag(settle),
         )
 
 

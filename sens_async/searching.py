@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from sens_async.attempt import Gateway
 from sens_async.catalogue import Catalogue, Span
-from sens_async.core.evidence import MARGIN, Evidence
+from sens_async.core.evidence import MARGIN, Evidence, list_lag
 from sens_async.core.matching import Finding, Matcher, Verdict
 from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.errors import (
@@ -283,10 +283,11 @@ class Search:
     async def _lists_controls(self, evidence: Evidence) -> bool:
         """Try whether asking in the same way finds what is known to be there."""
         now = self._gateway_time(self._local_time())
+        lag = list_lag(self._settle)
         old = [
             (one.attempted_at, one.numbers[0], one.request_id)
             for one in self._controls
-            if one.attempted_at is not None and now - one.attempted_at >= self._settle
+            if one.attempted_at is not None and now - one.attempted_at >= lag
         ]
         old.sort(key=lambda control: abs(control[0] - evidence.signed_at))
         reach = SIGNATURE_LIFETIME + MARGIN

@@ -612,6 +612,16 @@ async def test_a_list_without_what_is_known_to_be_accepted_proves_nothing(start,
     assert "its list proves nothing" in next(iter(resolution.reasons))
 
 
+async def test_requests_accepted_after_the_unknown_one_show_whether_the_list_is_good(start):
+    slow = Settings(rate_limit=RateLimit(requests=1, per=5.0), timeouts=SETTINGS.timeouts)
+    emulator, sens = await start(settings=slow)
+    emulator.fail("drop", accept=True, requests=[1])
+    report = await sens.send_many(numbers(300), TEXT)
+    emulator.fail(404, endpoint="list", body=b"")
+    async with emulator.session(settings=SETTINGS) as other:  # which asks when the first is due
+        assert (await other.resolve(report)).counts == {UNKNOWN: 100}
+
+
 async def test_longer_ago_than_lists_go_back_stays_unknown(start, clock):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
