@@ -94,10 +94,12 @@ class Resolver:
         while search.open:
             await search.look()
             if not wait or not search.open:
-                return
+                break
             due = search.seconds_until_due()
             await self._gateway.clock.sleep(min(pause, due + _A_MOMENT) if due else pause)
             pause = min(2 * pause, max(_LONGEST_PAUSE, due / 10))
+        # What was found may be a request whose own answer is still on its way.
+        await self._owners.land(search.found_numbers())
 
 
 def _check_settle(settle: float) -> None:

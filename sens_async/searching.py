@@ -172,6 +172,11 @@ class Search:
         due = min(one.evidence.settles_at(self._settle) for one in self.open)
         return max(0.0, due - self._gateway_time(self._local_time()))
 
+    def found_numbers(self) -> set[str]:
+        """Give one number of each request that was found."""
+        found = (one for one in self.sought if one.finding.verdict is Verdict.FOUND)
+        return {one.evidence.numbers[0] for one in found}
+
     def exclude(self, known: Collection[str]) -> bool:
         """Take no notice of further requests.
 

@@ -205,6 +205,34 @@ async def test_twins_settled_at_the_same_time_do_not_share_a_request(start):
     assert sorted(states) == [ACCEPTED, NOT_SENT]
 
 
+async def test_the_same_message_whose_answer_is_on_its_way_is_another(clock):
+    class Slow(Changed):
+        answered = asyncio.Event()
+
+        async def exchange(self, request, headers, handover):
+            answer = await super().exchange(request, headers, handover)
+            if answer.status == 202:
+                await self.answered.wait()
+            return answer
+
+    async with Emulator(clock=clock) as emulator:
+        transport = Slow(emulator.url, lambda _, answer: answer)
+        async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+            error = await lost(sens, emulator, accept=False)
+            sending = asyncio.create_task(sens.send(NUMBER, TEXT))
+            await clock.sleep(3.0)
+            assert NUMBER in emulator.admissions
+            asking = asyncio.create_task(sens.resolve(error, wait=False))
+            await clock.sleep(1.0)
+            assert asked(emulator)
+            transport.answered.set()
+            receipt = await sending
+            assert (await asking).counts == {UNKNOWN: 1}
+            assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
+            assert receipt.request_id == request_id(emulator)
+        await transport.aclose()
+
+
 async def test_the_same_message_twice_is_told(start):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
