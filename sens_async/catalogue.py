@@ -18,6 +18,9 @@ __all__ = ["Catalogue", "Span"]
 Span = tuple[float, float]
 """From and until, seconds since the epoch."""
 
+_NUMBER = frozenset("0123456789+- ")
+"""What a number may be written with."""
+
 
 class _Entry:
     """An accepted request, as far as its rows were read.
@@ -107,7 +110,7 @@ class Catalogue:
         """
         entry = self._entries[request_id]
         for row in await self._rows(Listing(request_id=request_id)):
-            self._add(request_id, row)
+            self._add(row.request_id or request_id, row)
         ids = [row.message_id for row in entry.rows.values() if row.message_id is not None]
         if ids and not any(row.content for row in entry.rows.values()):
             self._add(request_id, await self._readback.message(ids[0]))
@@ -145,10 +148,21 @@ class Catalogue:
         rows: list[Delivery] = []
         while pager.target is not None:
             page = await self._readback.page(pager.target)
-            rows.extend(pager.turn(page))
+            rows.extend(map(_legible, pager.turn(page)))
             if page is not None and not page.messages and page.status_name == "reserved":
                 raise UnreadableResponse("the list says that what it holds is reserved", status=200)
         return rows
+
+
+def _legible(row: Delivery) -> Delivery:
+    """Give a row that says to whom it is: one with stars in its number may be to anybody.
+
+    Raises:
+        UnreadableResponse: It does not.
+    """
+    if not set(row.number) <= _NUMBER:
+        raise UnreadableResponse("a listed message does not say to which number it is", status=200)
+    return row
 
 
 def _row(row: Delivery) -> Row:

@@ -650,6 +650,48 @@ async def test_requests_accepted_after_the_unknown_one_show_whether_the_list_is_
         assert (await other.resolve(report)).counts == {UNKNOWN: 100}
 
 
+def of_others(messages):
+    messages.append(messages[0] | {"to": "01099999999", "messageId": "m", "requestId": "other"})
+
+
+def only_of_others(messages):
+    for row in messages:
+        row.update(to="01099999999", messageId=f"m{row['messageId']}", requestId="other")
+
+
+def masked(messages):
+    for row in messages:
+        row["to"] = row["to"][:3] + "****" + row["to"][-4:]
+
+
+def with_its_country(messages):
+    for row in messages:
+        row["from"] = "82" + row["from"][1:]
+
+
+@pytest.mark.parametrize("people", [1, 3])
+@pytest.mark.parametrize("change", [of_others, only_of_others, masked, with_its_country])
+async def test_rows_that_are_not_what_was_asked_for_make_nothing_absent(clock, change, people):
+    def alter(request, answer):
+        is_changed = "requestId=" in request.target or change in (masked, with_its_country)
+        if answer.status != 200 or not is_changed:
+            return answer
+        body = orjson.loads(answer.body)
+        change(body["messages"])
+        return answer._replace(body=orjson.dumps(body))
+
+    async with Emulator(clock=clock) as emulator:
+        transport = Changed(emulator.url, alter)
+        async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+            emulator.fail("drop", accept=True, times=1)
+            report = await sens.send_many(numbers(people), TEXT)
+            await clock.sleep(SETTLE + 1)
+            resolution = await sens.resolve(report)
+            is_certain = change is of_others or (change is only_of_others and people == 1)
+            assert resolution.counts == {ACCEPTED if is_certain else UNKNOWN: people}
+        await transport.aclose()
+
+
 async def test_longer_ago_than_lists_go_back_stays_unknown(start, clock):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
