@@ -870,6 +870,20 @@ async def test_closed_meanwhile(start, clock):
         await sens.resolve(error)
 
 
+@pytest.mark.parametrize("days", [0, 30])
+async def test_closing_does_not_leave_it_asleep(start, clock, days):
+    emulator, sens = await start()
+    at = from_epoch(clock.time() + days * 86_400) if days else None
+    error = await lost(sens, emulator, accept=False, reserve_at=at)
+    settling = asyncio.create_task(sens.resolve(error))
+    await clock.sleep(200.0 + days * 7_200)
+    closed_at = clock.time()
+    await sens.aclose()
+    with pytest.raises(SessionClosed):
+        await settling
+    assert clock.time() - closed_at < 1.0
+
+
 # -- nothing else is unknown
 
 
