@@ -312,6 +312,7 @@ class Dispatcher:
                     self.pauses.end(began)
                     return said
                 error = said
+                del said
                 is_worth_signing_again, wait = done.is_worth_signing_again, done.retry_after
             finally:
                 self.queue.leave(lane)
@@ -331,7 +332,10 @@ class Dispatcher:
             passes = is_patient and (error.is_retryable or error.may_have_been_sent)
             error.may_have_been_sent = False
             if not passes or failures >= self.policy.max_attempts:
-                raise error
+                try:
+                    raise error
+                finally:  # an error that its own frame names keeps all of its frames
+                    del error
             longest = min(self.policy.max_wait, self.policy.backoff * 2**failures)
             await clock.sleep(self._random() * longest)
 
