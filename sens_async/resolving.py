@@ -22,7 +22,7 @@ from sens_async.outcomes import Outcome, OutcomeBatch
 from sens_async.readback import Readback
 from sens_async.report import BulkReport
 from sens_async.resolution import Resolution, Unsettled
-from sens_async.searching import Search, Sought
+from sens_async.searching import RETENTION, Search, Sought
 
 __all__ = ["Resolver"]
 
@@ -106,8 +106,11 @@ class Resolver:
 
 
 def _check_settle(settle: float) -> None:
-    if type(settle) not in {int, float} or not 0 <= settle < float("inf"):
-        raise ValueError(f"settle must be 0 or more seconds, got {settle!r}")
+    if type(settle) not in {int, float} or not 0 <= settle <= RETENTION:
+        raise ValueError(
+            f"settle must be 0 or more seconds, at most {RETENTION:.0f} since SENS lists 90 days, "
+            f"got {settle!r}"
+        )
 
 
 # -- what was given

@@ -22,7 +22,7 @@ from sens_async.readback import Readback
 
 T = TypeVar("T")
 
-__all__ = ["Search", "Sought"]
+__all__ = ["RETENTION", "Search", "Sought"]
 
 _PARALLEL = 4
 """Questions on the wire at a time."""
@@ -30,7 +30,7 @@ _PARALLEL = 4
 _PATIENCE = 5
 """Rounds in which a request that is due could not be settled, before it is left unknown."""
 
-_RETENTION = 89 * 86_400.0
+RETENTION = 89 * 86_400.0
 """Seconds for which a list's silence means anything: it goes 90 days back (SENS API: List
 messages)."""
 
@@ -96,7 +96,7 @@ class Sought:
             one, *more = self.finding.others
             which = f"{one} and {len(more)} more" if more else one
             self.reason = f"{which} may be it, and cannot be told for certain"
-        elif now - self.evidence.signed_at > _RETENTION:
+        elif now - self.evidence.signed_at > RETENTION:
             self.reason = "it was signed longer ago than SENS lists messages"
             self.is_given_up = True
         elif not self.evidence.is_final:

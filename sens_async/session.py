@@ -554,8 +554,8 @@ class SensSession:
 
         Raises:
             TypeError: `what` is none of these.
-            ValueError: `settle` is below 0, or an error says no more than that something may
-                have been sent.
+            ValueError: `settle` is below 0 or longer than SENS lists messages (89 days), or an
+                error says no more than that something may have been sent.
             SessionClosed: The session is closed, or was meanwhile.
 
         Cancellation: nothing is changed by asking, and nothing is kept.

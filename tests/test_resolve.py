@@ -826,6 +826,15 @@ async def test_no_settling_time(start, settle):
         await sens.resolve([], settle=settle)
 
 
+@pytest.mark.parametrize("settle", [90 * 86_400, 1e12, 1e300])
+async def test_no_settling_time_is_longer_than_lists_go_back(start, settle):
+    emulator, sens = await start()
+    error = await lost(sens, emulator, accept=True)
+    with pytest.raises(ValueError, match="at most 7689600 "):
+        await sens.resolve(error, settle=settle, wait=False)
+    assert not asked(emulator)
+
+
 @pytest.mark.parametrize("given", [None, 5, "text", b"x", [5], ["RSLA-1"], ValueError("no")])
 async def test_what_is_no_outcome(start, given):
     _, sens = await start()
