@@ -547,7 +547,9 @@ class SensSession:
                 believed. The default covers a signature's validity of 5 minutes, clocks that
                 differ, and 2 minutes until everything accepted is listed. Less may call accepted
                 messages `NOT_SENT`.
-            wait: Whether to go on asking until everything is settled; else once.
+            wait: Whether to go on asking until everything is settled; else once. Either waits for
+                the answers of sends that are on the wire to whoever was found: what is listed
+                may be theirs.
 
         Returns:
             One outcome for each unknown one given. `settles_at` says when to ask again.
