@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 
 from sens_async.attempt import Gateway
+from sens_async.core.evidence import list_lag
 from sens_async.core.listing import Listing, Pager
 from sens_async.core.matching import Candidate, Row
 from sens_async.core.schedule import from_epoch
-from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.core.windows import as_window
 from sens_async.deliveries import Delivery
 from sens_async.errors import UnreadableResponse
@@ -17,6 +17,9 @@ __all__ = ["Catalogue", "Span"]
 
 Span = tuple[float, float]
 """From and until, seconds since the epoch."""
+
+_NUMBER = frozenset("0123456789+- ")
+"""What a number may be written with."""
 
 
 class _Entry:
@@ -42,15 +45,12 @@ class _Entry:
         """Give it as it is compared."""
         times = [row.requested_at.timestamp() for row in self.rows.values() if row.requested_at]
         at, read_at = min(times, default=None), self.read_at
-        # What remains of the settling time when a signature is invalid is the time until all
-        # that was accepted is listed.
-        lag = max(0.0, settle - SIGNATURE_LIFETIME)
         return Candidate(
             request_id,
             [_row(row) for row in self.rows.values()],
             at,
             is_complete=read_at is not None,
-            may_grow=read_at is None or at is None or read_at < at + lag,
+            may_grow=read_at is None or at is None or read_at < at + list_lag(settle),
         )
 
 
@@ -110,7 +110,7 @@ class Catalogue:
         """
         entry = self._entries[request_id]
         for row in await self._rows(Listing(request_id=request_id)):
-            self._add(request_id, row)
+            self._add(row.request_id or request_id, row)
         ids = [row.message_id for row in entry.rows.values() if row.message_id is not None]
         if ids and not any(row.content for row in entry.rows.values()):
             self._add(request_id, await self._readback.message(ids[0]))
@@ -148,10 +148,21 @@ class Catalogue:
         rows: list[Delivery] = []
         while pager.target is not None:
             page = await self._readback.page(pager.target)
-            rows.extend(pager.turn(page))
+            rows.extend(map(_legible, pager.turn(page)))
             if page is not None and not page.messages and page.status_name == "reserved":
                 raise UnreadableResponse("the list says that what it holds is reserved", status=200)
         return rows
+
+
+def _legible(row: Delivery) -> Delivery:
+    """Give a row that says to whom it is: one with stars in its number may be to anybody.
+
+    Raises:
+        UnreadableResponse: It does not.
+    """
+    if not set(row.number) <= _NUMBER:
+        raise UnreadableResponse("a listed message does not say to which number it is", status=200)
+    return row
 
 
 def _row(row: Delivery) -> Row:

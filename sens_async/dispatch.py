@@ -7,6 +7,7 @@ finding a culprit, halving, and stopping a run.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 from uuid import uuid4
 
@@ -123,13 +124,32 @@ class Owners:
     """Remembers which of the session's requests some accepted ids belong to; the last ones only.
 
     A search for an unknown request must not find one that is known to be another: the same
-    message sent a moment before, or again without those who left.
+    message sent a moment before, or again without those who left. One that is listed before its
+    answer has come is about to be known.
     """
 
     SIZE = 4_096
 
     def __init__(self) -> None:
         self._tokens: OrderedDict[str, str] = OrderedDict()
+        self._out: set[Batch] = set()
+        self._landed = asyncio.Event()
+
+    def begin(self, batch: Batch) -> None:
+        """Take note that an attempt begins, whose id is not known yet."""
+        self._out.add(batch)
+
+    def end(self, batch: Batch) -> None:
+        """Take note that it has ended; an id that came is noted before anybody can ask."""
+        self._out.discard(batch)
+        self._landed.set()
+
+    async def land(self, numbers: AbstractSet[str]) -> None:
+        """Wait for the end of the attempts that are out now to any of some numbers."""
+        awaited = {batch for batch in self._out if not numbers.isdisjoint(batch.numbers)}
+        while not awaited.isdisjoint(self._out):
+            self._landed.clear()
+            await self._landed.wait()
 
     def note(self, request_id: str, token: str) -> None:
         """Remember an id.
@@ -210,8 +230,10 @@ class Dispatcher:
                     body = batch.body(file_ids)  # only now: somebody may have left meanwhile
                     timestamp = self.gateway.signer.timestamp(clock.time())
                     handover = flight.begin(timestamp / 1000)
+                    self.owners.begin(batch)
                     attempt = await self.gateway.send(body, handover, timestamp_ms=timestamp)
                 finally:
+                    self.owners.end(batch)
                     self.queue.leave(lane)
             except SensError as error:
                 return Verdict(Step.STOP, None, without_traceback(error))
@@ -290,6 +312,7 @@ class Dispatcher:
                     self.pauses.end(began)
                     return said
                 error = said
+                del said
                 is_worth_signing_again, wait = done.is_worth_signing_again, done.retry_after
             finally:
                 self.queue.leave(lane)
@@ -309,7 +332,10 @@ class Dispatcher:
             passes = is_patient and (error.is_retryable or error.may_have_been_sent)
             error.may_have_been_sent = False
             if not passes or failures >= self.policy.max_attempts:
-                raise error
+                try:
+                    raise error
+                finally:  # an error that its own frame names keeps all of its frames
+                    del error
             longest = min(self.policy.max_wait, self.policy.backoff * 2**failures)
             await clock.sleep(self._random() * longest)
 

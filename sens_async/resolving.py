@@ -16,12 +16,13 @@ from sens_async.core.matching import Verdict
 from sens_async.core.schedule import from_epoch
 from sens_async.dispatch import Dispatcher
 from sens_async.errors import NotFoundAfterSettling, SensError
+from sens_async.flow.sleepers import Sleepers
 from sens_async.models import OutcomeState
 from sens_async.outcomes import Outcome, OutcomeBatch
 from sens_async.readback import Readback
 from sens_async.report import BulkReport
 from sens_async.resolution import Resolution, Unsettled
-from sens_async.searching import Search, Sought
+from sens_async.searching import RETENTION, Search, Sought
 
 __all__ = ["Resolver"]
 
@@ -54,10 +55,12 @@ class Resolver:
     Args:
         readback: Asks.
         dispatcher: The session's.
+        sleepers: Woken when the session closes.
     """
 
-    def __init__(self, readback: Readback, dispatcher: Dispatcher) -> None:
+    def __init__(self, readback: Readback, dispatcher: Dispatcher, *, sleepers: Sleepers) -> None:
         self._readback = readback
+        self._sleepers = sleepers
         self._gateway = dispatcher.gateway
         self._owners = dispatcher.owners
 
@@ -94,15 +97,20 @@ class Resolver:
         while search.open:
             await search.look()
             if not wait or not search.open:
-                return
+                break
             due = search.seconds_until_due()
-            await self._gateway.clock.sleep(min(pause, due + _A_MOMENT) if due else pause)
+            await self._sleepers.sleep(min(pause, due + _A_MOMENT) if due else pause)
             pause = min(2 * pause, max(_LONGEST_PAUSE, due / 10))
+        # What was found may be a request whose own answer is still on its way.
+        await self._owners.land(search.found_numbers())
 
 
 def _check_settle(settle: float) -> None:
-    if type(settle) not in {int, float} or not 0 <= settle < float("inf"):
-        raise ValueError(f"settle must be 0 or more seconds, got {settle!r}")
+    if type(settle) not in {int, float} or not 0 <= settle <= RETENTION:
+        raise ValueError(
+            f"settle must be 0 or more seconds, at most {RETENTION:.0f} since SENS lists 90 days, "
+            f"got {settle!r}"
+        )
 
 
 # -- what was given

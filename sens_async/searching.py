@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from sens_async.attempt import Gateway
 from sens_async.catalogue import Catalogue, Span
-from sens_async.core.evidence import MARGIN, Evidence
+from sens_async.core.evidence import MARGIN, Evidence, list_lag
 from sens_async.core.matching import Finding, Matcher, Verdict
 from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.errors import (
@@ -22,7 +22,7 @@ from sens_async.readback import Readback
 
 T = TypeVar("T")
 
-__all__ = ["Search", "Sought"]
+__all__ = ["RETENTION", "Search", "Sought"]
 
 _PARALLEL = 4
 """Questions on the wire at a time."""
@@ -30,7 +30,7 @@ _PARALLEL = 4
 _PATIENCE = 5
 """Rounds in which a request that is due could not be settled, before it is left unknown."""
 
-_RETENTION = 89 * 86_400.0
+RETENTION = 89 * 86_400.0
 """Seconds for which a list's silence means anything: it goes 90 days back (SENS API: List
 messages)."""
 
@@ -96,7 +96,7 @@ class Sought:
             one, *more = self.finding.others
             which = f"{one} and {len(more)} more" if more else one
             self.reason = f"{which} may be it, and cannot be told for certain"
-        elif now - self.evidence.signed_at > _RETENTION:
+        elif now - self.evidence.signed_at > RETENTION:
             self.reason = "it was signed longer ago than SENS lists messages"
             self.is_given_up = True
         elif not self.evidence.is_final:
@@ -171,6 +171,11 @@ class Search:
         """How long until the next of what is open can be settled; 0 if some are due."""
         due = min(one.evidence.settles_at(self._settle) for one in self.open)
         return max(0.0, due - self._gateway_time(self._local_time()))
+
+    def found_numbers(self) -> set[str]:
+        """Give one number of each request that was found."""
+        found = (one for one in self.sought if one.finding.verdict is Verdict.FOUND)
+        return {one.evidence.numbers[0] for one in found}
 
     def exclude(self, known: Collection[str]) -> bool:
         """Take no notice of further requests.
@@ -283,10 +288,11 @@ class Search:
     async def _lists_controls(self, evidence: Evidence) -> bool:
         """Try whether asking in the same way finds what is known to be there."""
         now = self._gateway_time(self._local_time())
+        lag = list_lag(self._settle)
         old = [
             (one.attempted_at, one.numbers[0], one.request_id)
             for one in self._controls
-            if one.attempted_at is not None and now - one.attempted_at >= self._settle
+            if one.attempted_at is not None and now - one.attempted_at >= lag
         ]
         old.sort(key=lambda control: abs(control[0] - evidence.signed_at))
         reach = SIGNATURE_LIFETIME + MARGIN

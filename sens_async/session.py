@@ -36,6 +36,7 @@ from sens_async.dispatch import Dispatcher
 from sens_async.errors import ConfigError, SessionClosed
 from sens_async.flow.limiter import GcraLimiter, Limiter
 from sens_async.flow.queue import RequestQueue
+from sens_async.flow.sleepers import Sleepers
 from sens_async.intake import Source
 from sens_async.models import ContentType, MessageType, Receipt, Recipient, UploadedFile
 from sens_async.outbox import Outbox
@@ -119,6 +120,7 @@ class SensSession:
         self.sender = None if sender is None else normalize_sender(sender)
         self.settings = settings
         self._clock = clock or SystemClock()
+        self._sleepers = Sleepers(self._clock)
         self.signer = Signer(credentials.access_key, credentials.secret_key)
         self.chunker = Chunker(settings.rules)
         self._own_limiter: GcraLimiter | None = None
@@ -212,14 +214,18 @@ class SensSession:
     def _resolver(self) -> "Resolver":
         from sens_async.resolving import Resolver  # noqa: PLC0415 - see the imports
 
-        return Resolver(self._readback, self._dispatcher)
+        return Resolver(self._readback, self._dispatcher, sleepers=self._sleepers)
 
     @cached_property
     def _tracker(self) -> "Tracker":
         from sens_async.tracker import Tracker  # noqa: PLC0415 - see the imports
 
         return Tracker(
-            self._dispatcher, self._service, check=self._check_usable, random=random.random
+            self._dispatcher,
+            self._service,
+            check=self._check_usable,
+            random=random.random,
+            sleepers=self._sleepers,
         )
 
     # -- verbs
@@ -541,15 +547,17 @@ class SensSession:
                 believed. The default covers a signature's validity of 5 minutes, clocks that
                 differ, and 2 minutes until everything accepted is listed. Less may call accepted
                 messages `NOT_SENT`.
-            wait: Whether to go on asking until everything is settled; else once.
+            wait: Whether to go on asking until everything is settled; else once. Either waits for
+                the answers of sends that are on the wire to whoever was found: what is listed
+                may be theirs.
 
         Returns:
             One outcome for each unknown one given. `settles_at` says when to ask again.
 
         Raises:
             TypeError: `what` is none of these.
-            ValueError: `settle` is below 0, or an error says no more than that something may
-                have been sent.
+            ValueError: `settle` is below 0 or longer than SENS lists messages (89 days), or an
+                error says no more than that something may have been sent.
             SessionClosed: The session is closed, or was meanwhile.
 
         Cancellation: nothing is changed by asking, and nothing is kept.
@@ -683,7 +691,7 @@ class SensSession:
         caller: asyncio.Task[object] | None,
     ) -> None:
         self.queue.close()
-        self._tracker.close()
+        self._sleepers.wake()
         patience = self.settings.timeouts.total if timeout is None else timeout
         await self._outbox.close(timeout, patience, caller)
         await self.attachments.aclose()

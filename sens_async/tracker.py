@@ -1,6 +1,5 @@
 """Ask what trackings want to know."""
 
-import asyncio
 from collections.abc import Callable
 
 from sens_async.core.answers import read_page, reads_reservation
@@ -13,6 +12,7 @@ from sens_async.deliveries import Delivery
 from sens_async.dispatch import Dispatcher
 from sens_async.errors import BadRequest, NotFound, SensError, without_traceback
 from sens_async.flow.lanes import Lane
+from sens_async.flow.sleepers import Sleepers
 from sens_async.models import Receipt, Reservation
 from sens_async.report import BulkReport
 from sens_async.tracking import Tracking
@@ -31,6 +31,7 @@ class Tracker:
         service: Whose messages.
         check: Called before each question; raises where the session cannot be used.
         random: Gives numbers from 0 to 1, for jitter.
+        sleepers: Woken when the session closes.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class Tracker:
         *,
         check: Callable[[], None],
         random: Callable[[], float],
+        sleepers: Sleepers,
     ) -> None:
         self.clock = dispatcher.gateway.clock
         self._dispatcher = dispatcher
         self._service = service
         self._check = check
         self._random = random
-        self._sleeping: set[asyncio.Task[None]] = set()
+        self._sleepers = sleepers
 
     def track(
         self,
@@ -60,11 +62,6 @@ class Tracker:
         """Refuse to go on where the session cannot be used."""
         self._check()
 
-    def close(self) -> None:
-        """Wake all who sleep until their next question: there will be none."""
-        for sleep in tuple(self._sleeping):
-            sleep.cancel()
-
     async def sleep(self, seconds: float, at_most: float) -> None:
         """Wait for the next round.
 
@@ -75,16 +72,8 @@ class Tracker:
         Raises:
             SessionClosed: Meanwhile.
         """
-        wait = min(spread(seconds, self._random()), at_most)
-        sleep = asyncio.create_task(self.clock.sleep(wait), name="sens-async tracking")
-        self._sleeping.add(sleep)
-        try:
-            await asyncio.wait({sleep})
-        finally:
-            sleep.cancel()
-            self._sleeping.discard(sleep)
+        await self._sleepers.sleep(min(spread(seconds, self._random()), at_most))
         self.check()
-        await sleep  # for whatever a clock of the caller's own raises
 
     async def look(
         self, request: Followed, found: Callable[[Delivery | Reservation], None]

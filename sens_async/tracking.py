@@ -104,9 +104,12 @@ class Tracking:
             for look in looks:
                 look.cancel()
             await asyncio.gather(*looks, return_exceptions=True)
-        for look in looks:
-            if not look.cancelled():
-                self.last_error = look.result() or self.last_error
+        try:
+            for look in looks:
+                if not look.cancelled():
+                    self.last_error = look.result() or self.last_error
+        finally:  # an error that its own frame holds keeps the tracking
+            del look, looks
 
     def _found(self, news: Delivery | Reservation) -> None:
         if isinstance(news, Delivery):

@@ -1,6 +1,6 @@
 """The list of numbers that have opted out of advertisements."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import count
 
@@ -112,23 +112,25 @@ class Unsubscribes:
     async def _rows(
         self, number: str | None, since: int | None, until: int | None
     ) -> AsyncIterator[Unsubscribe]:
-        before: Sequence[Unsubscribe] = ()
+        passed: set[int] = set()
+        seen: frozenset[str] = frozenset()
         for page in count():
             request = opt_outs(self._service, number=number, since=since, until=until, page=page)
             self._check()
             entries = await self._dispatcher.ask(request, read_opt_outs)
             is_last = len(entries) < OPT_OUTS_PER_PAGE
-            if not is_last and entries == before:
+            numbers = frozenset(entry.number for entry in entries)
+            if not is_last and hash(numbers) in passed:
                 raise UnreadableResponse(
-                    f"page {page} of the opt-out list is the one before once more", status=200
+                    f"page {page} of the opt-out list is one before it once more", status=200
                 )
-            seen = {entry.number for entry in before}
+            passed.add(hash(numbers))
             for entry in entries:
                 if entry.number not in seen:
                     yield entry
             if is_last:
                 return
-            before = entries
+            seen = numbers
 
     async def _change(self, method: str, numbers: Iterable[str]) -> None:
         self._check()

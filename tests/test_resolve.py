@@ -205,6 +205,34 @@ async def test_twins_settled_at_the_same_time_do_not_share_a_request(start):
     assert sorted(states) == [ACCEPTED, NOT_SENT]
 
 
+async def test_the_same_message_whose_answer_is_on_its_way_is_another(clock):
+    class Slow(Changed):
+        answered = asyncio.Event()
+
+        async def exchange(self, request, headers, handover):
+            answer = await super().exchange(request, headers, handover)
+            if answer.status == 202:
+                await self.answered.wait()
+            return answer
+
+    async with Emulator(clock=clock) as emulator:
+        transport = Slow(emulator.url, lambda _, answer: answer)
+        async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+            error = await lost(sens, emulator, accept=False)
+            sending = asyncio.create_task(sens.send(NUMBER, TEXT))
+            await clock.sleep(3.0)
+            assert NUMBER in emulator.admissions
+            asking = asyncio.create_task(sens.resolve(error, wait=False))
+            await clock.sleep(1.0)
+            assert asked(emulator)
+            transport.answered.set()
+            receipt = await sending
+            assert (await asking).counts == {UNKNOWN: 1}
+            assert (await sens.resolve(error)).counts == {NOT_SENT: 1}
+            assert receipt.request_id == request_id(emulator)
+        await transport.aclose()
+
+
 async def test_the_same_message_twice_is_told(start):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
@@ -612,6 +640,58 @@ async def test_a_list_without_what_is_known_to_be_accepted_proves_nothing(start,
     assert "its list proves nothing" in next(iter(resolution.reasons))
 
 
+async def test_requests_accepted_after_the_unknown_one_show_whether_the_list_is_good(start):
+    slow = Settings(rate_limit=RateLimit(requests=1, per=5.0), timeouts=SETTINGS.timeouts)
+    emulator, sens = await start(settings=slow)
+    emulator.fail("drop", accept=True, requests=[1])
+    report = await sens.send_many(numbers(300), TEXT)
+    emulator.fail(404, endpoint="list", body=b"")
+    async with emulator.session(settings=SETTINGS) as other:  # which asks when the first is due
+        assert (await other.resolve(report)).counts == {UNKNOWN: 100}
+
+
+def of_others(messages):
+    messages.append(messages[0] | {"to": "01099999999", "messageId": "m", "requestId": "other"})
+
+
+def only_of_others(messages):
+    for row in messages:
+        row.update(to="01099999999", messageId=f"m{row['messageId']}", requestId="other")
+
+
+def masked(messages):
+    for row in messages:
+        row["to"] = row["to"][:3] + "****" + row["to"][-4:]
+
+
+def with_its_country(messages):
+    for row in messages:
+        row["from"] = "82" + row["from"][1:]
+
+
+@pytest.mark.parametrize("people", [1, 3])
+@pytest.mark.parametrize("change", [of_others, only_of_others, masked, with_its_country])
+async def test_rows_that_are_not_what_was_asked_for_make_nothing_absent(clock, change, people):
+    def alter(request, answer):
+        is_changed = "requestId=" in request.target or change in (masked, with_its_country)
+        if answer.status != 200 or not is_changed:
+            return answer
+        body = orjson.loads(answer.body)
+        change(body["messages"])
+        return answer._replace(body=orjson.dumps(body))
+
+    async with Emulator(clock=clock) as emulator:
+        transport = Changed(emulator.url, alter)
+        async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+            emulator.fail("drop", accept=True, times=1)
+            report = await sens.send_many(numbers(people), TEXT)
+            await clock.sleep(SETTLE + 1)
+            resolution = await sens.resolve(report)
+            is_certain = change is of_others or (change is only_of_others and people == 1)
+            assert resolution.counts == {ACCEPTED if is_certain else UNKNOWN: people}
+        await transport.aclose()
+
+
 async def test_longer_ago_than_lists_go_back_stays_unknown(start, clock):
     emulator, sens = await start()
     error = await lost(sens, emulator, accept=True)
@@ -746,6 +826,15 @@ async def test_no_settling_time(start, settle):
         await sens.resolve([], settle=settle)
 
 
+@pytest.mark.parametrize("settle", [90 * 86_400, 1e12, 1e300])
+async def test_no_settling_time_is_longer_than_lists_go_back(start, settle):
+    emulator, sens = await start()
+    error = await lost(sens, emulator, accept=True)
+    with pytest.raises(ValueError, match="at most 7689600 "):
+        await sens.resolve(error, settle=settle, wait=False)
+    assert not asked(emulator)
+
+
 @pytest.mark.parametrize("given", [None, 5, "text", b"x", [5], ["RSLA-1"], ValueError("no")])
 async def test_what_is_no_outcome(start, given):
     _, sens = await start()
@@ -788,6 +877,20 @@ async def test_closed_meanwhile(start, clock):
         await settling
     with pytest.raises(SessionClosed):
         await sens.resolve(error)
+
+
+@pytest.mark.parametrize("days", [0, 30])
+async def test_closing_does_not_leave_it_asleep(start, clock, days):
+    emulator, sens = await start()
+    at = from_epoch(clock.time() + days * 86_400) if days else None
+    error = await lost(sens, emulator, accept=False, reserve_at=at)
+    settling = asyncio.create_task(sens.resolve(error))
+    await clock.sleep(200.0 + days * 7_200)
+    closed_at = clock.time()
+    await sens.aclose()
+    with pytest.raises(SessionClosed):
+        await settling
+    assert clock.time() - closed_at < 1.0
 
 
 # -- nothing else is unknown

@@ -1,13 +1,23 @@
 """Tracking: how much is asked at once, behind what, and what a session over any transport shows."""
 
 import asyncio
+import gc
+import weakref
 
 import orjson
 import pytest
 from asked import NOTHING, Asked, page, row, said
-from scripted import session_over
+from scripted import refused, session_over
 
-from sens_async import BadRequest, BulkReport, ConfigError, DeliveryEnd, NotFound, OutcomeState
+from sens_async import (
+    BadRequest,
+    BulkReport,
+    ConfigError,
+    DeliveryEnd,
+    NotFound,
+    OutcomeState,
+    PermissionDenied,
+)
 from sens_async.core.responses import Response
 from sens_async.outcomes import OutcomeBatch
 
@@ -124,3 +134,19 @@ async def test_whatever_a_clock_of_ones_own_raises_is_raised(clock):
     async with session_over(Asked([NOTHING]), clock=Broken()) as sens:
         with pytest.raises(ConfigError, match="out of order"):
             await anext(sens.track("r"))
+
+
+async def test_a_tracking_that_has_failed_is_let_go_of(clock):
+    """At once, not when the garbage collector comes by: it may follow a million."""
+    gc.disable()
+    try:
+        async with session_over(Asked(lambda _: refused(403)), clock=clock) as sens:
+            tracking = sens.track(report_of(NUMBERS))
+            with pytest.raises(PermissionDenied):
+                await anext(tracking)
+            await asyncio.sleep(0)
+            failed = weakref.ref(tracking)
+            del tracking
+            assert failed() is None
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 """The opt-out list: its pages, its requests, and what it leaves out of a run."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -66,6 +67,13 @@ async def test_numbers_that_move_to_the_next_page_come_once(clock):
 async def test_a_service_that_gives_one_page_for_ever_is_an_error(clock):
     with pytest.raises(UnreadableResponse, match=r"page 1 .* once more"):
         await using(clock, lambda _: entries(numbers(100)), listed)
+
+
+async def test_a_service_that_goes_round_in_circles_is_an_error(clock):
+    pages = itertools.cycle([entries(numbers(100)), entries(numbers(100, 100))])
+    answers = itertools.islice(pages, 9)
+    with pytest.raises(UnreadableResponse, match=r"page 2 .* once more"):
+        await using(clock, lambda _: next(answers), listed)
 
 
 async def test_times_are_milliseconds(clock):

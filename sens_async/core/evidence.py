@@ -12,13 +12,23 @@ import attrs
 from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["MARGIN", "Evidence"]
+__all__ = ["MARGIN", "Evidence", "list_lag"]
 
 MARGIN = 120.0
 """Seconds by which the service's request times may lie beyond what signatures allow."""
 
 _LATEST_FIRING = 86_400.0
 """Seconds after its time within which a reserved request that fires late is looked for."""
+
+
+def list_lag(settle: float) -> float:
+    """Give the seconds in which all that was accepted is listed.
+
+    Args:
+        settle: Seconds from a signature until absence is believed; what remains of them when the
+            signature is invalid is the lag.
+    """
+    return max(0.0, settle - SIGNATURE_LIFETIME)
 
 
 @attrs.frozen(kw_only=True, repr=False)

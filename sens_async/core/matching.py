@@ -303,6 +303,8 @@ class _Profile:
         ):
             if told and told.upper().lstrip("+") != asked:
                 is_word = told.upper() in ContentType.__members__ or told.lstrip("+").isdigit()
+                # A number may be listed with its country's code, a code with zeros before it.
+                is_word = is_word and not told.endswith(asked.lstrip("0"))
                 return _Likeness.OTHER if is_word else _Likeness.DOUBTFUL
         kind = row.type and row.type.upper()
         if kind and kind != evidence.type:
