@@ -38,7 +38,7 @@ def doctor(
     # The library is heavy; help must not wait for it.
     from sens_async.cli.diagnosis import diagnose  # noqa: PLC0415
     from sens_async.cli.documents import print_document  # noqa: PLC0415
-    from sens_async.cli.draining import INTERRUPTED  # noqa: PLC0415
+    from sens_async.cli.interrupts import INTERRUPTED, cancelled_by_kill  # noqa: PLC0415
     from sens_async.cli.network import SystemNetwork  # noqa: PLC0415
     from sens_async.clock import SystemClock  # noqa: PLC0415
 
@@ -46,6 +46,7 @@ def doctor(
     checks: list[Check] = []
 
     async def run() -> None:
+        cancelled_by_kill()
         async for check in diagnose(os.environ, SystemClock(), SystemNetwork()):
             checks.append(check)
             if not json:
@@ -53,7 +54,7 @@ def doctor(
 
     try:
         asyncio.run(run())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(INTERRUPTED) from None
     is_well = not any(check.finding in {"warning", "bad"} for check in checks)
     if json:

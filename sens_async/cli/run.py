@@ -10,6 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from sens_async.cli.console import count
+from sens_async.cli.interrupts import INTERRUPTED
 from sens_async.cli.order import Order
 from sens_async.cli.progress import Display
 from sens_async.cli.results import Results
@@ -23,9 +24,6 @@ from sens_async.session import SensSession
 __all__ = ["Run"]
 
 T = TypeVar("T")
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class _Forwarding(BulkReport):
