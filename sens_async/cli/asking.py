@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from sens_async.cli.console import make_console
-from sens_async.cli.documents import error_document, print_document
+from sens_async.cli.documents import error_document, interrupted_document, print_document
 from sens_async.cli.interrupts import INTERRUPTED, cancelled_by_kill
 from sens_async.cli.notices import showing_warnings
 from sens_async.cli.refusing import refusing
@@ -54,6 +54,8 @@ def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:
             tell_error(error)
         raise typer.Exit(1) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
+        if as_json:
+            print_document(interrupted_document())
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -31,3 +31,23 @@ async def test_a_polite_kill_is_as_good_as_ctrl_c(interrupted, tmp_path):
 
     assert (result.code, result.err) == (130, "")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["unsubscribes add 01012345678", "reservations cancel R", "messages"],
+)
+async def test_machines_are_told_of_an_early_end(interrupted, arguments):
+    result = await interrupted(signal.SIGINT, *arguments.split(), "--json")
+
+    assert (result.code, result.err) == (130, "")
+    document = json.loads(result.out)
+    assert document.get("error") == "Interrupted" or document["exit_code"] == 130
+
+
+async def test_the_doctor_tells_what_was_found_until_then(interrupted):
+    result = await interrupted(signal.SIGINT, "doctor", "--json")
+
+    document = json.loads(result.out)
+    assert (result.code, document["exit_code"], document["is_well"]) == (130, 130, False)
+    assert document["checks"][-1]["check"] == "tls"
