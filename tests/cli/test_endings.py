@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +53,34 @@ async def test_the_doctor_tells_what_was_found_until_then(interrupted):
     document = json.loads(result.out)
     assert (result.code, document["exit_code"], document["is_well"]) == (130, 130, False)
     assert document["checks"][-1]["check"] == "tls"
+
+
+@pytest.fixture
+def full():
+    """A disk that is full."""
+    path = Path("/dev/full")
+    if not path.exists():
+        pytest.skip("needs a disk that is always full")
+    with path.open("wb") as file:
+        yield file
+
+
+@pytest.mark.parametrize("arguments", [["doctor", "--json"], ["unsubscribes", "list"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+async def test_a_full_disk_is_told_in_one_line(sens, environ, full, arguments, unbuffered):
+    environ = {**environ, "PYTHONUNBUFFERED": unbuffered}
+    process = await sens.start(*arguments, environ=environ, stdout=full)
+    result = await sens.finish(process)
+
+    said = "sens: standard output cannot be written: No space left on device\n"
+    assert (result.code, result.err) == (1, said)
+
+
+async def test_nobody_reads_on_and_nothing_is_said(sens, environ):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await sens.start("doctor", "--json", environ=environ, stdout=writing)
+    os.close(writing)
+    result = await sens.finish(process)
+
+    assert (result.code, result.err) == (1, "")
