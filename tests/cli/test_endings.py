@@ -37,7 +37,7 @@ async def test_a_polite_kill_is_as_good_as_ctrl_c(interrupted, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    ["unsubscribes add 01012345678", "reservations cancel R", "messages"],
+    ["reservations cancel R", "messages"],
 )
 async def test_machines_are_told_of_an_early_end(interrupted, arguments):
     result = await interrupted(signal.SIGINT, *arguments.split(), "--json")
@@ -65,8 +65,9 @@ def full():
         yield file
 
 
-@pytest.mark.parametrize("arguments", [["doctor", "--json"], ["unsubscribes", "list"]])
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"), [(["doctor", "--json"], ""), (["unsubscribes", "list"], "1")]
+)
 async def test_a_full_disk_is_told_in_one_line(sens, environ, full, arguments, unbuffered):
     environ = {**environ, "PYTHONUNBUFFERED": unbuffered}
     process = await sens.start(*arguments, environ=environ, stdout=full)
