@@ -119,7 +119,10 @@ async def only_local(request: web.Request, handler: Handler) -> web.StreamRespon
     same = f"{request.scheme}://{hosts[0]}"
     if request.method not in READING and origin is not None and origin.lower() != same.lower():
         return _json({"error": "requests from another origin may not change anything"}, status=403)
-    return await handler(request)
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        return _json({"error": "the body cannot be read"}, status=400)
 
 
 def _is_loopback(host: str) -> bool:
