@@ -14,9 +14,9 @@ from sens_async.cli.notices import showing_warnings
 from sens_async.cli.refusing import refusing
 from sens_async.errors import (
     AuthenticationFailed,
-    ConnectFailed,
     PermissionDenied,
     SensError,
+    TransportError,
 )
 from sens_async.session import SensSession
 
@@ -24,7 +24,7 @@ __all__ = ["ask", "tell_error"]
 
 T = TypeVar("T")
 
-_FOR_THE_DOCTOR = (AuthenticationFailed, ConnectFailed, PermissionDenied)
+_FOR_THE_DOCTOR = (AuthenticationFailed, PermissionDenied, TransportError)
 
 
 def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:

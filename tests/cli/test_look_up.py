@@ -468,3 +468,11 @@ async def test_every_command_explains_itself(quick, command):
     assert "Usage" in result.out
     assert "Exits with 0" in result.out
     assert "…" not in result.out
+
+
+async def test_who_reaches_nobody_is_sent_to_the_doctor(quick, environ):
+    result = await quick("messages", environ={**environ, "SENS_BASE_URL": "http://127.0.0.1:1"})
+
+    assert result.code == 1
+    assert "Connect call failed" in result.err
+    assert "sens doctor finds out why" in result.err
