@@ -8,8 +8,9 @@ from time import monotonic
 from typing import TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 
-from sens_async.cli.console import count
+from sens_async.cli.console import WARNING, count
 from sens_async.cli.interrupts import INTERRUPTED
 from sens_async.cli.order import Order
 from sens_async.cli.progress import Display
@@ -181,6 +182,9 @@ class Run:
         except asyncio.CancelledError:
             if not self._is_stopping:
                 raise
+        with suppress(OSError):
+            for remark in unknowns.remarks:
+                self._display.say(f"{WARNING} {escape(remark)}")
 
     def _release(self) -> None:
         """Take those in who were held back, with what is known of them now."""
