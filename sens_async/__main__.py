@@ -20,6 +20,10 @@ def main() -> None:
         if error.name is None or error.name.startswith("sens_async"):
             raise
         sys.exit(f"sens needs {error.name}: pip install 'sens-async[cli]'")
+    except KeyboardInterrupt:  # importing takes its time; nothing is begun yet
+        from sens_async.cli.interrupts import INTERRUPTED  # noqa: PLC0415
+
+        sys.exit(INTERRUPTED)
     try:
         try:
             app(prog_name="sens")

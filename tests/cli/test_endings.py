@@ -4,9 +4,12 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+
+from sens_async.__main__ import main
 
 pytestmark = pytest.mark.real_time
 
@@ -33,6 +36,21 @@ async def test_a_polite_kill_is_as_good_as_ctrl_c(interrupted, tmp_path):
 
     assert (result.code, result.err) == (130, "")
     assert not [*tmp_path.iterdir()]
+
+
+def test_ctrl_c_before_anything_is_begun_is_no_traceback(monkeypatch):
+    class Interrupting:
+        def find_spec(self, name, *_):
+            if name == "sens_async.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "sens_async.cli.main", raising=False)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 130
 
 
 @pytest.mark.parametrize(
