@@ -8,15 +8,15 @@ import typer
 from rich.markup import escape
 
 from sens_async.cli.console import make_console
-from sens_async.cli.documents import error_document, print_document
-from sens_async.cli.draining import INTERRUPTED
+from sens_async.cli.documents import error_document, interrupted_document, print_document
+from sens_async.cli.interrupts import INTERRUPTED, cancelled_by_kill
 from sens_async.cli.notices import showing_warnings
 from sens_async.cli.refusing import refusing
 from sens_async.errors import (
     AuthenticationFailed,
-    ConnectFailed,
     PermissionDenied,
     SensError,
+    TransportError,
 )
 from sens_async.session import SensSession
 
@@ -24,7 +24,7 @@ __all__ = ["ask", "tell_error"]
 
 T = TypeVar("T")
 
-_FOR_THE_DOCTOR = (AuthenticationFailed, ConnectFailed, PermissionDenied)
+_FOR_THE_DOCTOR = (AuthenticationFailed, PermissionDenied, TransportError)
 
 
 def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:
@@ -40,6 +40,7 @@ def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:
     """
 
     async def run() -> T:
+        cancelled_by_kill()
         async with SensSession.from_env() as session:
             return await question(session)
 
@@ -52,7 +53,9 @@ def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:
         else:
             tell_error(error)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        if as_json:
+            print_document(interrupted_document())
         raise typer.Exit(INTERRUPTED) from None
 
 

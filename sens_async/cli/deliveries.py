@@ -140,6 +140,8 @@ class DeliveryTable:
     """A table that is printed as it grows: all columns but the last have a fixed width."""
 
     ROWS_AT_ONCE = 100
+    NARROW = 60
+    """Columns of a terminal below which there is room for numbers and results alone."""
 
     def __init__(self, console: Console, *, of_one_request: bool, unmasked: bool) -> None:
         """Begin it; its head is printed with its first row.
@@ -151,6 +153,7 @@ class DeliveryTable:
             unmasked: Whether numbers are shown whole.
         """
         self._console = console
+        self._is_narrow = console.width < self.NARROW
         self._of_one_request = of_one_request
         self._unmasked = unmasked
         self._rows: list[Delivery] = []
@@ -183,12 +186,16 @@ class DeliveryTable:
     @property
     def _columns(self) -> Sequence[tuple[str, int]]:
         number = ("number 번호", 15 if self._unmasked else 13)
+        if self._is_narrow:
+            return (number,)
         if self._of_one_request:
             return number, ("telco", 5), ("completed 완료", 19)
         return ("requested 요청", 19), number, ("type", 4), ("telco", 5)
 
     def _cells(self, row: Delivery) -> Sequence[str]:
         number = row.number if self._unmasked else mask(row.number)
+        if self._is_narrow:
+            return (number,)
         if self._of_one_request:
             return number, row.telco or "-", _shown(row.completed_at)
         return _shown(row.requested_at), number, row.type or "-", row.telco or "-"

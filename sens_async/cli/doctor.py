@@ -38,7 +38,7 @@ def doctor(
     # The library is heavy; help must not wait for it.
     from sens_async.cli.diagnosis import diagnose  # noqa: PLC0415
     from sens_async.cli.documents import print_document  # noqa: PLC0415
-    from sens_async.cli.draining import INTERRUPTED  # noqa: PLC0415
+    from sens_async.cli.interrupts import INTERRUPTED, cancelled_by_kill  # noqa: PLC0415
     from sens_async.cli.network import SystemNetwork  # noqa: PLC0415
     from sens_async.clock import SystemClock  # noqa: PLC0415
 
@@ -46,25 +46,28 @@ def doctor(
     checks: list[Check] = []
 
     async def run() -> None:
+        cancelled_by_kill()
         async for check in diagnose(os.environ, SystemClock(), SystemNetwork()):
             checks.append(check)
             if not json:
                 _show(console, check)
 
+    is_interrupted = False
     try:
         asyncio.run(run())
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    is_well = not any(check.finding in {"warning", "bad"} for check in checks)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        is_interrupted = True
+    number = sum(check.finding in {"warning", "bad"} for check in checks)
+    is_well = not number and not is_interrupted
+    exit_code = INTERRUPTED if is_interrupted else int(not is_well)
     if json:
         documents = [_document(check) for check in checks]
-        print_document({"is_well": is_well, "checks": documents, "exit_code": int(not is_well)})
+        print_document({"is_well": is_well, "checks": documents, "exit_code": exit_code})
     elif is_well:
         console.print("\n[accepted]all is well 이상 없음[/]")
-    else:
-        number = sum(check.finding in {"warning", "bad"} for check in checks)
+    elif not is_interrupted:
         console.print(f"\n[bad]{number} to mend 조치 필요[/]")
-    raise typer.Exit(int(not is_well))
+    raise typer.Exit(exit_code)
 
 
 def _show(console: "Console", check: "Check") -> None:

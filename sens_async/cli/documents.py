@@ -7,7 +7,7 @@ from typing import TextIO
 
 from sens_async.errors import SensError
 
-__all__ = ["error_document", "is_utf8", "print_document"]
+__all__ = ["error_document", "interrupted_document", "is_utf8", "print_document"]
 
 
 def error_document(error: SensError) -> dict[str, object]:
@@ -17,6 +17,12 @@ def error_document(error: SensError) -> dict[str, object]:
         if value := getattr(error, name, None):
             document[name] = value
     return document
+
+
+def interrupted_document() -> dict[str, object]:
+    """An end by Ctrl-C before the answer, for machines."""
+    text = "ended before the answer came: whether it was done is not known"
+    return {"error": "Interrupted", "message": text}
 
 
 def print_document(document: object) -> None:

@@ -7,12 +7,10 @@ from typing import TypeVar, cast
 
 import attrs
 
+from sens_async.cli.interrupts import INTERRUPTED
 from sens_async.errors import InvalidMessage, InvalidQuery, SensError
 
-__all__ = ["INTERRUPTED", "Ending", "drain"]
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+__all__ = ["Ending", "drain"]
 
 T = TypeVar("T")
 

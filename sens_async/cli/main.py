@@ -1,7 +1,7 @@
 """The `sens` command: its subcommands, each in a module of its own.
 
 Exit codes: 0 when everything asked for was done, 1 when something was not, 2 for a usage error,
-130 after Ctrl-C.
+130 after Ctrl-C or SIGTERM.
 """
 
 from typing import Annotated

@@ -8,8 +8,10 @@ from time import monotonic
 from typing import TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 
-from sens_async.cli.console import count
+from sens_async.cli.console import WARNING, count
+from sens_async.cli.interrupts import INTERRUPTED
 from sens_async.cli.order import Order
 from sens_async.cli.progress import Display
 from sens_async.cli.results import Results
@@ -23,9 +25,6 @@ from sens_async.session import SensSession
 __all__ = ["Run"]
 
 T = TypeVar("T")
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class _Forwarding(BulkReport):
@@ -183,6 +182,9 @@ class Run:
         except asyncio.CancelledError:
             if not self._is_stopping:
                 raise
+        with suppress(OSError):
+            for remark in unknowns.remarks:
+                self._display.say(f"{WARNING} {escape(remark)}")
 
     def _release(self) -> None:
         """Take those in who were held back, with what is known of them now."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from sens_async.cli.console import count
 from sens_async.models import OutcomeState
 from sens_async.outcomes import OutcomeBatch
 from sens_async.report import BulkReport
+from sens_async.resolution import Resolution
 from sens_async.session import SensSession
 
 __all__ = ["Unknowns"]
@@ -15,7 +17,7 @@ class Unknowns:
 
     def __init__(self) -> None:
         self._held = BulkReport()
-        self._settled: BulkReport | None = None
+        self._resolution: Resolution | None = None
 
     @property
     def count(self) -> int:
@@ -42,12 +44,27 @@ class Unknowns:
 
     async def settle(self, session: SensSession) -> None:
         """Ask SENS until everybody is settled, or cannot be."""
-        self._settled = (await session.resolve(self._held)).report
+        self._resolution = await session.resolve(self._held)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What asking has shown besides who is settled: why others are not, and what is doubled."""
+        found = self._resolution
+        if found is None:
+            return []
+        return [
+            *(f"{count(many)} still unknown: {reason}" for reason, many in found.reasons.items()),
+            *(
+                f"perhaps sent more than once 중복 발송 의심: {', '.join(ids)}"
+                for ids in found.suspected_duplicates
+            ),
+        ]
 
     def release(self) -> Iterator[OutcomeBatch]:
         """Give what is known now of those held back, once."""
         report, self._held = self._held, BulkReport()
-        known = report if self._settled is None else self._settled
+        settled = None if self._resolution is None else self._resolution.report
+        known = report if settled is None else settled
         for old, new in zip(report.batches, known.batches, strict=True):
             if old.state is OutcomeState.UNKNOWN:
                 yield new

@@ -116,10 +116,13 @@ async def only_local(request: web.Request, handler: Handler) -> web.StreamRespon
     if len(hosts) != 1 or not _is_loopback(hosts[0]):
         return _json({"error": "the Host header has to name loopback"}, status=403)
     origin = request.headers.get("Origin")
-    same = f"http://{hosts[0]}"
+    same = f"{request.scheme}://{hosts[0]}"
     if request.method not in READING and origin is not None and origin.lower() != same.lower():
         return _json({"error": "requests from another origin may not change anything"}, status=403)
-    return await handler(request)
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        return _json({"error": "the body cannot be read"}, status=400)
 
 
 def _is_loopback(host: str) -> bool:

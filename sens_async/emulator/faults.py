@@ -124,7 +124,9 @@ class Fault:
     probability: float | None = attrs.field(
         default=None, validator=validators.optional([validators.gt(0), validators.le(1)])
     )
-    times: int | None = attrs.field(default=None, validator=validators.optional(validators.ge(1)))
+    times: int | None = attrs.field(
+        default=None, validator=validators.optional([validators.ge(1), validators.le(sys.maxsize)])
+    )
     accept: bool = attrs.field(default=False, validator=validators.instance_of(bool))
     status: int = attrs.field(default=503, validator=[validators.ge(200), validators.le(599)])
     retry_after: str | None = attrs.field(default=None, converter=_header_value)

@@ -85,6 +85,8 @@ class EmulatorOptions:
         next_token: Whether `hasMore` comes with a `nextToken`; without it, what follows the first
             page cannot be had.
         list_fields: Fields of a listed message: the current ones, or the few of 2021.
+        list_request_id: Whether a list that was asked for by its `requestId` repeats it beside
+            the messages, as some clients read it there; with the fields of 2021 it always does.
         list_order: By the time of acceptance.
         list_end: Whether the second that ends a window still belongs to it.
         retention_days: How long messages are listed.
@@ -140,6 +142,7 @@ class EmulatorOptions:
     page_size: Literal["100", "1000"] = "100"
     next_token: bool = True
     list_fields: Literal["current", "2021"] = "current"
+    list_request_id: bool = False
     list_order: Literal["oldest", "newest"] = "oldest"
     list_end: Literal["inclusive", "exclusive"] = "inclusive"
     retention_days: float = attrs.field(default=90.0, validator=validators.gt(0))

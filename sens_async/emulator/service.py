@@ -98,7 +98,8 @@ def _list(state: State, call: Call) -> Answer:
         "itemCount": len(page.rows),
         "hasMore": page.next_token is not None,
     }
-    if options.list_fields == "2021" and criteria.request_id is not None:
+    is_repeated = options.list_request_id or options.list_fields == "2021"
+    if is_repeated and criteria.request_id is not None:
         body["requestId"] = criteria.request_id
     if page.next_token is not None and options.next_token:
         body["nextToken"] = page.next_token

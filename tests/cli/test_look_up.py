@@ -429,6 +429,20 @@ def test_a_table_of_anything_fits_a_terminal(columns, of_one_request):
         assert word in words
 
 
+@pytest.mark.parametrize("of_one_request", [True, False])
+def test_a_narrow_terminal_still_tells_who_got_it(of_one_request):
+    console = Console(file=io.StringIO(), width=40, theme=THEME)
+    table = DeliveryTable(console, of_one_request=of_one_request, unmasked=False)
+    for row in [delivery(code="0"), *UNUSUAL]:
+        table.add(row)
+    table.end()
+
+    shown = console.file.getvalue()
+    assert max(map(cell_len, shown.splitlines())) <= 40
+    assert "010-****-5678  delivered 도착" in shown
+    assert "010-****-5678  failed 실패  E917" in shown
+
+
 def test_reasons_are_counted_the_commonest_first():
     fates = Fates([*UNUSUAL[:3], UNUSUAL[1], delivery(code="0")])
 
@@ -454,3 +468,11 @@ async def test_every_command_explains_itself(quick, command):
     assert "Usage" in result.out
     assert "Exits with 0" in result.out
     assert "…" not in result.out
+
+
+async def test_who_reaches_nobody_is_sent_to_the_doctor(quick, environ):
+    result = await quick("messages", environ={**environ, "SENS_BASE_URL": "http://127.0.0.1:1"})
+
+    assert result.code == 1
+    assert "Connect call failed" in result.err
+    assert "sens doctor finds out why" in result.err

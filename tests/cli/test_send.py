@@ -357,6 +357,16 @@ async def test_the_unknown_are_settled_by_asking(sens, emulator, environ, tmp_pa
     assert read(unknown) == []
 
 
+async def test_why_they_are_still_unknown_is_told(sens, emulator, environ):
+    emulator.fail("drop", accept=True, requests=[1])
+    emulator.fail("unauthorized", endpoint="list")
+
+    result = await sens("send", "-m", "안녕하세요", "010-1234-5678", "--resolve", environ=environ)
+
+    assert result.code == 1
+    assert "1 still unknown: SENS could not be asked: AuthenticationFailed" in result.out
+
+
 async def test_an_interrupted_search_leaves_them_unknown(sens, emulator, environ, tmp_path):
     out = tmp_path / "out.csv"
     emulator.fail("drop", requests=[1])

@@ -162,5 +162,20 @@ async def test_its_own_pages_may_change_things(client, emulator):
     assert reply.status == 204
 
 
+@pytest.mark.parametrize("path", ["/faults", "/seed", "/clock"])
+async def test_a_body_that_is_broken_on_the_way_is_400(client, path):
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    reply = await client.call("POST", f"/_emulator{path}", b"abc", headers)
+
+    assert (reply.status, reply.json) == (400, {"error": "the body cannot be read"})
+
+
+async def test_a_number_that_json_cannot_hold_orders_nothing(client):
+    reply = await control(client, "POST", "/faults", {"script": f"drop times={10**20}"})
+
+    assert reply.status == 400
+    assert (await client.send()).status == 202
+
+
 async def test_what_is_not_there_is_404(client):
     assert (await control(client, "GET", "/nothing")).status == 404

@@ -251,6 +251,14 @@ async def test_other_readings_of_the_documentation(start):
     assert (empty.status, empty.json["messages"]) == (200, [])
 
 
+async def test_the_id_that_was_asked_for_may_be_repeated(start):
+    client = await start(visibility_delay=0, list_request_id=True)
+    request_id = (await client.send("01000000001")).json["requestId"]
+
+    assert (await listed(client, requestId=request_id)).json["requestId"] == request_id
+    assert "requestId" not in (await listed(client, **HOUR)).json
+
+
 @pytest.mark.parametrize("space", ["%20", "+"])
 async def test_a_space_may_be_written_in_both_ways(start, space):
     client = await start(visibility_delay=0)

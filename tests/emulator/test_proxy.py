@@ -196,6 +196,19 @@ async def test_the_control_interface_is_not_reached_under_the_names_of_sens(clie
     assert await control(own, headers={"Host": SENS_HOSTS[0]}) == 403
 
 
+async def test_a_page_of_the_tunnel_may_change_things_and_no_other(client, proxy, trust):
+    own = f"localhost:{port_of(proxy)}"
+
+    async def reset(origin):
+        url, headers = f"https://{own}/_emulator/reset", {"Origin": origin}
+        async with client.http.post(url, proxy=proxy.url, ssl=trust, headers=headers) as response:
+            return response.status
+
+    assert await reset(f"https://{own}") == 204
+    assert await reset(f"http://{own}") == 403
+    assert await reset(f"https://{SENS_HOSTS[0]}") == 403
+
+
 async def test_the_file_is_there_while_it_runs_and_holds_no_key(clock):
     emulator = Emulator(clock=clock, tls=True)
     with pytest.raises(RuntimeError, match="not running"):
