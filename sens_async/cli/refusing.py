@@ -14,7 +14,7 @@ __all__ = ["refusing"]
 
 _WORDS = (
     (", or with allow_insecure=True", ""),
-    (" (night_consent=True)", ""),
+    (" (Settings(night_consent=True))", ""),
     ("base_url", "SENS_BASE_URL"),
     ("reserve_at", "--reserve-at"),
     ("country_code", "--country-code"),
