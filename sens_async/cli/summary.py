@@ -44,7 +44,8 @@ def print_summary(
     kinds = ", ".join(f"{kind} {count(number)}" for kind, number in sorted(tally.types.items()))
     facts = [f"{seconds(elapsed)}, {rate(tally.total, elapsed)}"]
     if tally.requests:
-        facts.append(f"{count(tally.requests)} accepted requests ({kinds})")
+        noun = "request" if tally.requests == 1 else "requests"
+        facts.append(f"{count(tally.requests)} accepted {noun} ({kinds})")
     console.print(Text("  " + " · ".join(facts), "soft"))
     if reserved is not None and tally.requests:
         console.print(f"  reserved 예약 [figure]{reserved}[/]")
@@ -52,7 +53,9 @@ def print_summary(
         name = type(stopped_by).__name__
         console.print(f"\n  [bad]stopped 중단[/] by {name}: {escape(str(stopped_by))}")
     for file in files:
-        rows = f"{count(file.rows)} rows" + (", incomplete 불완전" if file.failure else "")
+        rows = f"{count(file.rows)} {'row' if file.rows == 1 else 'rows'}"
+        if file.failure:
+            rows += ", incomplete 불완전"
         console.print(f"  [soft]→[/] {escape(str(file.place))} [soft]({rows})[/]")
 
 
