@@ -18,6 +18,7 @@ _WORDS = (
     ("base_url", "SENS_BASE_URL"),
     ("reserve_at", "--reserve-at"),
     ("country_code", "--country-code"),
+    ("content is empty", "there is no text: give --content (-m)"),
     ("give images", "give --image"),
     ("leave type to us", "leave out --type"),
 )

@@ -80,6 +80,14 @@ async def test_a_list_is_personalised_and_everybody_accounted_for(
     assert refused["sens_reason"].startswith("InvalidRecipient: ")
 
 
+async def test_a_missing_text_is_asked_for(sens, emulator, environ):
+    result = await sens("send", "01012345678", environ=environ)
+
+    assert result.code == 2
+    assert "there is no text: give --content (-m)" in result.err
+    assert emulator.admissions == {}
+
+
 async def test_an_unknown_is_never_among_the_failed(sens, emulator, environ, tmp_path):
     emulator.fail(500, accept=True)
     failed, unknown = tmp_path / "failed.csv", tmp_path / "unknown.csv"
