@@ -136,7 +136,10 @@ class Unsubscribes:
         self._check()
         given: object = numbers
         if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-            raise TypeError(f"numbers must be an iterable of str, got {type(given).__name__}")
+            raise TypeError(
+                f"numbers must be an iterable of str, got {type(given).__name__}; "
+                "a single one goes in a list"
+            )
         unique = list(dict.fromkeys(_checked(number, i) for i, number in enumerate(numbers)))
         for start in range(0, len(unique), OPT_OUTS_PER_REQUEST):
             part = unique[start : start + OPT_OUTS_PER_REQUEST]

@@ -456,7 +456,9 @@ async def test_advertisements_do_not_go_out_at_night(emulator, sens, clock, at, 
     await asyncio.sleep(moment.timestamp() - clock.time())
 
     if is_night:
-        with pytest.raises(AdRuleViolated, match="21:00 and 08:00"):
+        with pytest.raises(
+            AdRuleViolated, match=r"21:00 and 08:00.*\(Settings\(night_consent=True\)\)$"
+        ):
             await sens.send("01012345678", "(광고) 할인", content_type="AD")
     else:
         await sens.send("01012345678", "(광고) 할인", content_type="AD")

@@ -133,8 +133,9 @@ async def test_a_number_that_is_none_is_named_before_anything_is_sent(clock):
             with pytest.raises(InvalidRecipient, match=r"^numbers\[1\]: "):
                 await verb(["01012345678", "1588-0000"])
             for wrong in ("01012345678", b"010", {"01012345678": 1}, 5, None):
-                with pytest.raises(TypeError, match="numbers must be an iterable of str"):
+                with pytest.raises(TypeError, match="numbers must be an iterable of str") as raised:
                     await verb(wrong)
+                assert str(raised.value).endswith("; a single one goes in a list")
 
     _, transport = await using(clock, [], use)
     assert transport.requests == []

@@ -14,10 +14,11 @@ __all__ = ["refusing"]
 
 _WORDS = (
     (", or with allow_insecure=True", ""),
-    (" (night_consent=True)", ""),
+    (" (Settings(night_consent=True))", ""),
     ("base_url", "SENS_BASE_URL"),
     ("reserve_at", "--reserve-at"),
     ("country_code", "--country-code"),
+    ("content is empty", "there is no text: give --content (-m)"),
     ("give images", "give --image"),
     ("leave type to us", "leave out --type"),
 )

@@ -49,7 +49,11 @@ def results(
     ] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds to wait; else as long as it takes. Implies --wait."),
+        typer.Option(
+            min=0,
+            help="Seconds to wait; else as long as it takes, an hour for an unlisted id. "
+            "Implies --wait.",
+        ),
     ] = None,
     unmasked: Annotated[
         bool,

@@ -53,9 +53,9 @@ def print_summary(
         name = type(stopped_by).__name__
         console.print(f"\n  [bad]stopped 중단[/] by {name}: {escape(str(stopped_by))}")
     for file in files:
-        rows = f"{count(file.rows)} {'row' if file.rows == 1 else 'rows'}" + (
-            ", incomplete 불완전" if file.failure else ""
-        )
+        rows = f"{count(file.rows)} {'row' if file.rows == 1 else 'rows'}"
+        if file.failure:
+            rows += ", incomplete 불완전"
         console.print(f"  [soft]→[/] {escape(str(file.place))} [soft]({rows})[/]")
 
 

@@ -189,7 +189,7 @@ class Message:
             if is_night(at):
                 raise AdRuleViolated(
                     f"an advertisement would go out at {at:%H:%M}, between 21:00 and 08:00 (KST); "
-                    "that needs the recipients' separate consent (night_consent=True)"
+                    "that needs the recipients' separate consent (Settings(night_consent=True))"
                 )
 
     def ad_label_error(self, subject: str | None, text: str) -> SensError | None:

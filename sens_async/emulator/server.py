@@ -144,6 +144,7 @@ class Emulator:
             "NODE_EXTRA_CA_CERTS": file,
             "SSL_CERT_FILE": file,
             "REQUESTS_CA_BUNDLE": file,
+            "CURL_CA_BUNDLE": file,
         }
 
     @property

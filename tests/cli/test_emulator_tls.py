@@ -28,7 +28,7 @@ async def lines_until(process, wanted):
 async def test_people_are_shown_what_sends_any_client_to_it(sens, tmp_path):
     path = tmp_path / "our ca.pem"
     process = await sens.start("emulator", "--ca-file", path, environ={"PYTHONUNBUFFERED": "1"})
-    lines = await lines_until(process, "export REQUESTS_CA_BUNDLE")
+    lines = await lines_until(process, "export CURL_CA_BUNDLE")
     written = path.read_text()
     process.send_signal(signal.SIGTERM)
     await sens.finish(process)
@@ -37,8 +37,8 @@ async def test_people_are_shown_what_sends_any_client_to_it(sens, tmp_path):
     environ = dict(one.split("=", 1) for one in exports)
     assert "for clients whose host is fixed 주소가 고정된 클라이언트용\n" in lines
     assert environ["HTTPS_PROXY"] == environ["SENS_BASE_URL"]
-    names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-    assert [environ[name] for name in names] == [str(path)] * 3
+    names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    assert [environ[name] for name in names] == [str(path)] * 4
     assert written.startswith("-----BEGIN CERTIFICATE-----")
 
 

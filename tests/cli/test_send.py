@@ -80,6 +80,14 @@ async def test_a_list_is_personalised_and_everybody_accounted_for(
     assert refused["sens_reason"].startswith("InvalidRecipient: ")
 
 
+async def test_a_missing_text_is_asked_for(sens, emulator, environ):
+    result = await sens("send", "01012345678", environ=environ)
+
+    assert result.code == 2
+    assert "there is no text: give --content (-m)" in result.err
+    assert emulator.admissions == {}
+
+
 async def test_an_unknown_is_never_among_the_failed(sens, emulator, environ, tmp_path):
     emulator.fail(500, accept=True)
     failed, unknown = tmp_path / "failed.csv", tmp_path / "unknown.csv"
@@ -94,6 +102,7 @@ async def test_an_unknown_is_never_among_the_failed(sens, emulator, environ, tmp
     assert read(failed) == []
     assert [row["to"] for row in read(unknown)] == ["01012345678"]
     assert "unknown 확인 필요" in result.out
+    assert ("(0 rows)" in result.out, "(1 row)" in result.out) == (True, True)
 
 
 async def test_the_failed_can_be_given_again_once_mended(sens, emulator, environ, listed, tmp_path):
