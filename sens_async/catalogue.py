@@ -28,11 +28,13 @@ class _Entry:
     Attributes:
         rows: By message id.
         read_at: The gateway's time when it was last asked for as a whole, or None.
+        is_misdated: Whether a row has a date outside the window in which it was listed.
     """
 
     def __init__(self) -> None:
         self.rows: dict[str, Delivery] = {}
         self.read_at: float | None = None
+        self.is_misdated = False
 
     def add(self, row: Delivery) -> None:
         """Take in a row; what an earlier answer told of it and this one does not, is kept."""
@@ -51,6 +53,7 @@ class _Entry:
             at,
             is_complete=read_at is not None,
             may_grow=read_at is None or at is None or read_at < at + list_lag(settle),
+            is_misdated=self.is_misdated,
         )
 
 
@@ -95,6 +98,8 @@ class Catalogue:
         for row in await self._rows(Listing(requested=window, sender=sender, to=number)):
             request_id = row.request_id or await self._request_of(row)
             self._add(request_id, row)
+            if row.requested_at and not window.start <= row.requested_at <= window.end:
+                self._entries[request_id].is_misdated = True
             found.add(request_id)
         return found
 

@@ -3,7 +3,7 @@
 import asyncio
 import pickle
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import attrs
 import orjson
@@ -689,6 +689,28 @@ async def test_rows_that_are_not_what_was_asked_for_make_nothing_absent(clock, c
             resolution = await sens.resolve(report)
             is_certain = change is of_others or (change is only_of_others and people == 1)
             assert resolution.counts == {ACCEPTED if is_certain else UNKNOWN: people}
+        await transport.aclose()
+
+
+async def test_dates_that_are_not_korean_make_nothing_absent(clock):
+    """That the service writes Korean time is an inference from its samples."""
+
+    def alter(_, answer):
+        if answer.status != 200:
+            return answer
+        body = orjson.loads(answer.body)
+        for row in body["messages"]:
+            korean = datetime.fromisoformat(row["requestTime"])
+            row["requestTime"] = f"{korean - timedelta(hours=9)}"
+        return answer._replace(body=orjson.dumps(body))
+
+    async with Emulator(clock=clock) as emulator:
+        transport = Changed(emulator.url, alter)
+        async with emulator.session(settings=SETTINGS, transport=transport) as sens:
+            emulator.fail("drop", accept=True, times=1)
+            report = await sens.send_many(numbers(3), TEXT)
+            await clock.sleep(SETTLE + 1)
+            assert (await sens.resolve(report)).counts == {UNKNOWN: 3}
         await transport.aclose()
 
 

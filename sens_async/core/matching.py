@@ -57,6 +57,8 @@ class Candidate(NamedTuple):
         requested_at: When it was accepted, seconds since the epoch, or None.
         is_complete: Whether all rows that are visible were read.
         may_grow: Whether rows may be missing because they are not visible yet.
+        is_misdated: Whether its date is outside the window in which the service lists it: then
+            the date is not read as the service means it, and tells it from nothing.
     """
 
     request_id: str
@@ -64,6 +66,7 @@ class Candidate(NamedTuple):
     requested_at: float | None = None
     is_complete: bool = True
     may_grow: bool = True
+    is_misdated: bool = False
 
 
 class Verdict(Enum):
@@ -265,7 +268,7 @@ class _Profile:
 
     def compare(self, candidate: Candidate, ahead: float) -> _Likeness:
         """Say how like a candidate is, by the least like of its rows."""
-        like = self._dated(candidate.requested_at, ahead)
+        like = self._dated(candidate, ahead)
         if like is _Likeness.OTHER:
             return like
         seen: Counter[int] = Counter()
@@ -285,12 +288,13 @@ class _Profile:
             return min(like, _Likeness.DOUBTFUL)
         return like
 
-    def _dated(self, at: float | None, ahead: float) -> _Likeness:
+    def _dated(self, candidate: Candidate, ahead: float) -> _Likeness:
+        at = candidate.requested_at
         if at is None:
             return _Likeness.LIKE
         # The service's times are in whole seconds.
         if not any(start - 1 <= at <= end for start, end in self._evidence.spans):
-            return _Likeness.OTHER
+            return _Likeness.DOUBTFUL if candidate.is_misdated else _Likeness.OTHER
         earliest = self._evidence.signed_at - max(0.0, ahead) - EARLIEST
         return _Likeness.SAME if at >= earliest else _Likeness.DOUBTFUL
 
