@@ -52,6 +52,11 @@ def print_summary(
     if stopped_by is not None:
         name = type(stopped_by).__name__
         console.print(f"\n  [bad]stopped 중단[/] by {name}: {escape(str(stopped_by))}")
+    if tally.counts[OutcomeState.UNKNOWN]:
+        console.print(
+            "  [bad]do not send to the unknown again 다시 보내지 마세요[/]: look them up with "
+            "[figure]sens messages --since today[/]; --resolve would settle them"
+        )
     for file in files:
         rows = f"{count(file.rows)} {'row' if file.rows == 1 else 'rows'}"
         if file.failure:

@@ -102,6 +102,7 @@ async def test_an_unknown_is_never_among_the_failed(sens, emulator, environ, tmp
     assert read(failed) == []
     assert [row["to"] for row in read(unknown)] == ["01012345678"]
     assert "unknown 확인 필요" in result.out
+    assert "do not send to the unknown again" in " ".join(result.out.split())
     assert ("(0 rows)" in result.out, "(1 row)" in result.out) == (True, True)
 
 
