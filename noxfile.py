@@ -1,6 +1,7 @@
 """The project's checks: `nox` runs those that must pass, `nox --list` shows all."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ nox.options.sessions = ["lint", "typing", "tests", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
+WHOLE = next((one for one in PYTHONS if one == "{}.{}".format(*sys.version_info)), PYTHONS[0])
+"""The Python on which tests that take long run, too."""
 EXTRAS = "cli,emulator,images"
 
 
@@ -40,9 +43,10 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests, against the installed wheel."""
+    """All tests, against the installed wheel; the long ones on the Python that runs nox."""
     session.install(*group("tests"), f".[{EXTRAS}]")
-    run_tests(session, "-n", "auto", "--dist", "worksteal")
+    brief = [] if session.python == WHOLE else ["--brief"]
+    run_tests(session, "-n", "auto", "--dist", "worksteal", *brief)
 
 
 @nox.session

@@ -11,6 +11,37 @@ TURNS_TO_END = 10
 """Turns of the loop that a task which is already ending may still take."""
 
 
+LONG = (
+    "cli/test_endings.py",
+    "cli/test_losses.py",
+    "cli/test_send.py",
+    "cli/test_terminal.py",
+    "clients/",
+    "integration/test_endurance.py",
+    "integration/test_faults.py::test_a_server_that_closes_idle_connections",
+    "integration/test_random_runs.py",
+    "test_linger.py::test_every_send_ends_in_one_honest_outcome",
+    "test_send_stream.py::test_a_million_recipients",
+)
+"""What takes half of the time: runs by the thousand, and commands in processes of their own."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--brief",
+        action="store_true",
+        help="leave out what takes long and was shown on another Python",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--brief"):
+        return
+    long = [item for item in items if item.nodeid.removeprefix("tests/").startswith(LONG)]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in set(long)]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "real_time: run on an ordinary event loop, for peers outside the test's loop"
