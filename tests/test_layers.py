@@ -27,6 +27,7 @@ ROWS = [
         "hunting",
         "intake",
         "outbox",
+        "owners",
         "readback",
         "reservations",
         "resolving",
