@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 
 import attrs
 
@@ -22,22 +23,22 @@ class Goal:
 
     Attributes:
         what: Is measured, in words.
-        unit: Of all three figures; "" for a ratio.
         measured: The figure.
         goal: What it should be.
         floor: What it must be.
+        unit: Of all three figures; "" for a ratio.
         is_ceiling: Whether less is better.
         bare: What bare aiohttp reaches of it, where that limits it; else None.
         verdict: How it stands.
     """
 
     what: str
-    unit: str
     measured: float
     goal: float
     floor: float
-    is_ceiling: bool
-    bare: float | None = None
+    unit: str = ""
+    is_ceiling: bool = attrs.field(kw_only=True)
+    bare: float | None = attrs.field(default=None, kw_only=True)
     verdict: Verdict = attrs.field(init=False)
 
     @verdict.default
@@ -63,30 +64,10 @@ class Goal:
         return f"{number} {self.unit}".strip()
 
 
-def at_least(
-    what: str,
-    measured: float,
-    goal: float,
-    floor: float,
-    unit: str = "",
-    *,
-    bare: float | None = None,
-) -> Goal:
-    """Make a goal of which more is better."""
-    return Goal(what, unit, measured, goal, floor, is_ceiling=False, bare=bare)
-
-
-def at_most(
-    what: str,
-    measured: float,
-    goal: float,
-    floor: float,
-    unit: str = "",
-    *,
-    bare: float | None = None,
-) -> Goal:
-    """Make a goal of which less is better."""
-    return Goal(what, unit, measured, goal, floor, is_ceiling=True, bare=bare)
+at_least = partial(Goal, is_ceiling=False)
+"""Make a goal of which more is better."""
+at_most = partial(Goal, is_ceiling=True)
+"""Make a goal of which less is better."""
 
 
 def table(goals: Sequence[Goal]) -> str:
