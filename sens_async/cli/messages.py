@@ -1,12 +1,12 @@
 """`sens messages`: look for accepted messages."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sens_async.cli.console import WARNING
+from sens_async.cli.look_up_options import AsJson, CsvFile, Overwrite, Unmasked
 from sens_async.cli.refusing import refusing
 from sens_async.core.schedule import KST
 from sens_async.deliveries import DeliveryStatus
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["messages"]
 
-_WHICH, _HOW = "Which", "Shown"
+_WHICH = "Which"
 _LISTED = timedelta(days=90)
 
 
@@ -67,26 +67,10 @@ def messages(
     limit: Annotated[
         int | None, typer.Option(min=1, help="No more than this many.", rich_help_panel=_WHICH)
     ] = None,
-    unmasked: Annotated[
-        bool,
-        typer.Option("--unmasked", help="Show numbers whole in the table.", rich_help_panel=_HOW),
-    ] = False,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON document.", rich_help_panel=_HOW),
-    ] = False,
-    csv: Annotated[
-        Path | None,
-        typer.Option(help="A CSV in place of the table; - prints it.", rich_help_panel=_HOW),
-    ] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace that file; else it must not exist yet.",
-            rich_help_panel=_HOW,
-        ),
-    ] = False,
+    unmasked: Unmasked = False,
+    json: AsJson = False,
+    csv: CsvFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """List messages and what became of them. 발송 내역 조회.
 

@@ -1,13 +1,13 @@
 """`sens results`: who got the messages of one request."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import typer
 from rich.markup import escape
 
+from sens_async.cli.look_up_options import AsJson, CsvFile, Overwrite, Unmasked
 from sens_async.cli.refusing import refusing
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sens_async.session import SensSession
 
 __all__ = ["results"]
-
-_HOW = "Shown"
 
 
 @attrs.define
@@ -55,26 +53,10 @@ def results(
             "Implies --wait.",
         ),
     ] = None,
-    unmasked: Annotated[
-        bool,
-        typer.Option("--unmasked", help="Show numbers whole in the table.", rich_help_panel=_HOW),
-    ] = False,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON document.", rich_help_panel=_HOW),
-    ] = False,
-    csv: Annotated[
-        Path | None,
-        typer.Option(help="A CSV in place of the table; - prints it.", rich_help_panel=_HOW),
-    ] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace that file; else it must not exist yet.",
-            rich_help_panel=_HOW,
-        ),
-    ] = False,
+    unmasked: Unmasked = False,
+    json: AsJson = False,
+    csv: CsvFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say who got the messages of a request, and why others did not. 도착 결과.
 
