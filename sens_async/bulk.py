@@ -7,23 +7,21 @@ exactly once: cancellation, a fault, a stop and a broken source all end in outco
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sens_async.core.batch import Batch, Envelope
-from sens_async.core.chunking import Chunking
 from sens_async.core.message import Message
 from sens_async.core.retry import Step
-from sens_async.dispatch import Dispatcher, Flight, Verdict, unknown
-from sens_async.errors import ApiError, RunStopped, SendTimeout, SensError
+from sens_async.dispatch import Dispatcher, Flight, Journal, Verdict, unknown
+from sens_async.errors import ApiError, RunStopped, SendTimeout, SensError, without_traceback
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.gates import Outage, Proving
 from sens_async.hunting import hunt
-from sens_async.intake import Intake, Source
 from sens_async.models import OutcomeState
 from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["Run"]
+__all__ = ["Feed", "MakeFeed", "Run", "Spawn"]
 
 _UNSENT = Verdict(Step.STOP, None, None)
 """Stands for a dispatch that was called back or not begun."""
@@ -37,6 +35,42 @@ _STATES = {
 """What is known of a batch after a step, where it is known; the others split it first."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+Sink = Callable[[OutcomeBatch], None]
+
+
+class Feed(Protocol):
+    """Gives one run's batches, one after the other."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the source failed with, or None."""
+        ...
+
+    @property
+    def is_async(self) -> bool:
+        """Whether reading the source to its end may take time of its own."""
+        ...
+
+    async def next(self, room: Callable[[], Awaitable[None]] | None = None) -> Batch | None:
+        """Give the next batch, or None when there will be no more.
+
+        Args:
+            room: Waits until there is room for more outcomes; None if there always is.
+        """
+        ...
+
+    def close(self) -> None:
+        """Take nothing more from the source; what was taken is still given out."""
+        ...
+
+    def forget(self) -> bool:
+        """Let go of everything; False if somebody may still come."""
+        ...
+
+
+MakeFeed = Callable[[Sink, Callable[[Batch], None]], Feed]
+"""Makes a feed, given where outcomes of those who go into no batch are to go, and where batches
+that come when all is over are."""
 
 
 class _End:
@@ -52,7 +86,7 @@ class _End:
 
     __slots__ = ("sink", "stopped_by")
 
-    def __init__(self, sink: Callable[[OutcomeBatch], None]) -> None:
+    def __init__(self, sink: Sink) -> None:
         self.stopped_by: SensError | None = None
         self.sink = sink
 
@@ -70,20 +104,17 @@ class Run:
         dispatcher: The session's.
         message: What is sent.
         files: Its pictures.
-        source: Of recipients.
-        chunking: Makes batches of them.
+        make_feed: Makes what gives its batches.
         lane: Where its batches wait.
         takes_all: Whether the source is read to its end even after the run has stopped.
         sink: Takes each outcome batch, once.
         room: Waits until the sink has room for more; None if it always has.
         spawn: Begins the run's tasks.
-        spawn_reader: Begins the tasks that read an async source, which may outlast the run.
-        first: Batches that go before any of the source.
         is_proven: Whether a refusal is taken to be about recipients without trying three first.
+        journal: Told of every attempt before it is made; None for a run that need not survive.
 
     Attributes:
         files: As given.
-        chunking: As given.
         failure: An exception that is not ours to turn into outcomes: the source's, or a bug.
     """
 
@@ -92,23 +123,20 @@ class Run:
         dispatcher: Dispatcher,
         message: Message,
         files: Files,
-        source: Source,
-        chunking: Chunking,
+        make_feed: MakeFeed,
         *,
         lane: Lane,
         takes_all: bool,
-        sink: Callable[[OutcomeBatch], None],
+        sink: Sink,
         room: Callable[[], Awaitable[None]] | None,
         spawn: Spawn,
-        spawn_reader: Spawn,
-        first: Sequence[Batch] = (),
         is_proven: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         self._end = _End(sink)
         self._dispatcher = dispatcher
         self._message = message
-        self.chunking = chunking
         self.files = files
         self._lane = lane
         self._is_proven = is_proven
@@ -116,15 +144,8 @@ class Run:
         self._sink = sink
         self._room = room
         self._spawn = spawn
-        self._intake = Intake(
-            source,
-            chunking,
-            settle=sink,
-            refuse=self._end.refuse,
-            clock=dispatcher.gateway.clock,
-            spawn=spawn_reader,
-            first=first,
-        )
+        self._journal = journal
+        self._feed = make_feed(sink, self._end.refuse)
         self._workers: set[asyncio.Task[None]] = set()
         self._flights: dict[asyncio.Task[None], Flight] = {}
         self._proving: dict[Envelope, Proving] = {}
@@ -139,7 +160,7 @@ class Run:
     @property
     def has_async_source(self) -> bool:
         """Whether reading the source to its end may take time of its own."""
-        return self._intake.is_async
+        return self._feed.is_async
 
     def holds(self, batch: Batch) -> bool:
         """Whether a batch waits for its next attempt: nothing of it is out, and it is whole."""
@@ -163,8 +184,8 @@ class Run:
                 self.abandon()
         if timer is not None:
             timer.cancel()
-        self.failure = self.failure or self._intake.error
-        if self._intake.forget():
+        self.failure = self.failure or self._feed.error
+        if self._feed.forget():
             self._sink = self._end.sink = _drop
             self._room = None
 
@@ -178,7 +199,7 @@ class Run:
         if self.stopped_by is None:
             self._end.stopped_by = error
         if not (keep_taking and self._takes_all):
-            self._intake.close()
+            self._feed.close()
         for task, flight in self._flights.items():
             if flight.withdraw():
                 task.cancel()
@@ -225,21 +246,21 @@ class Run:
             except asyncio.CancelledError:
                 self._called_back()
                 continue
-            if self._intake.error is not None and self.stopped_by is None:
+            if self._feed.error is not None and self.stopped_by is None:
                 stopped = RunStopped("the source of recipients failed")
-                stopped.__cause__ = self._intake.error
+                stopped.__cause__ = self._feed.error
                 self.stop(stopped)
             return batch
 
     async def _take(self, worker: asyncio.Task[None]) -> Batch | None:
         """Wait for room and for a batch where a stop finds this worker, as it finds the others."""
         if self.stopped_by is not None:
-            return await self._intake.next()
+            return await self._feed.next()
         self._flights[worker] = Flight()
         try:
             if self._room is not None:
                 await self._room()
-            return await self._intake.next(self._room)
+            return await self._feed.next(self._room)
         finally:
             del self._flights[worker]
 
@@ -302,7 +323,13 @@ class Run:
                 is_probe = await self._outage.admit()
             if self.stopped_by is None:
                 verdict = await self._dispatcher.dispatch(
-                    batch, self._message, flight, files=self.files, lane=self._lane, owner=self
+                    batch,
+                    self._message,
+                    flight,
+                    files=self.files,
+                    lane=self._lane,
+                    owner=self,
+                    journal=self._journal,
                 )
             if verdict.step is Step.ACCEPT:
                 self._proving[batch.envelope].prove()
@@ -373,6 +400,28 @@ class Run:
             await hunt(self, batch, refusal, is_proven=self._proving[batch.envelope].is_proven)
         finally:
             lock.release()
+
+    async def divide(
+        self, batch: Batch, positions: Sequence[range | Sequence[int]]
+    ) -> Sequence[Batch] | None:
+        """Give parts of a refused batch, once that is noted; None if they must not be sent."""
+        parts = [batch.part(places) for places in positions]
+        if self._journal is None:
+            return parts
+        noting = asyncio.ensure_future(self._journal.divide(batch, parts))
+        while not noting.done():
+            try:
+                await asyncio.wait({noting})
+            except asyncio.CancelledError:
+                self._called_back()
+        error = noting.exception()
+        if error is None:
+            return parts
+        if not isinstance(error, SensError):
+            raise error
+        self.stop(without_traceback(error))
+        self._end.refuse(batch)
+        return None
 
     async def attempt(self, batch: Batch, *, keeps_rejection: bool = False) -> Verdict:
         """Send a part of a refused batch and settle it, unless it must be split, too.

@@ -6,7 +6,7 @@ finding a culprit, halving, and stopping a run.
 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import attrs
@@ -27,7 +27,7 @@ from sens_async.core.retry import (
     Step,
     decide,
 )
-from sens_async.errors import RateLimited, SensError, TransportError, without_traceback
+from sens_async.errors import RateLimited, RunStopped, SensError, TransportError, without_traceback
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.queue import RequestQueue
@@ -38,7 +38,41 @@ from sens_async.transport import Handover
 
 T = TypeVar("T")
 
-__all__ = ["Dispatcher", "Flight", "Verdict", "new_token", "unknown"]
+__all__ = ["Dispatcher", "Flight", "Journal", "Verdict", "new_token", "unknown"]
+
+_FRESH_MS = 30_000
+"""Milliseconds for which an intent may be acted on; a worker that was held up makes a new one."""
+
+
+class _TakenOver(RunStopped):
+    """A batch is somebody else's by now: this worker was held up for too long."""
+
+
+class Journal(Protocol):
+    """Keeps a durable note of every attempt, for runs that must survive their process."""
+
+    async def intend(self, batch: Batch, timestamp_ms: int) -> bool:
+        """Note, durably, that a request with this signature time is about to be made.
+
+        Returns:
+            Whether it may be made: not if the batch is somebody else's by now.
+
+        Raises:
+            SensError: It could not be noted, so it must not be made.
+        """
+        ...
+
+    def refused(self, batch: Batch, error: SensError) -> None:
+        """Note that the request last intended was provably not accepted."""
+        ...
+
+    async def divide(self, batch: Batch, parts: Sequence[Batch]) -> None:
+        """Note, durably, that parts take the place of a refused batch.
+
+        Raises:
+            SensError: It could not be noted, so the parts must not be sent.
+        """
+        ...
 
 
 class Flight:
@@ -153,6 +187,7 @@ class Dispatcher:
         files: Files,
         lane: Lane,
         owner: Hashable,
+        journal: Journal | None = None,
     ) -> Verdict:
         """Send a batch; try again as often as it is right to.
 
@@ -163,6 +198,7 @@ class Dispatcher:
             files: The message's pictures.
             lane: Where to wait.
             owner: Whose slots to use.
+            journal: Told of every attempt before it is made, and of every refusal; None for none.
 
         Cancellation: `flight` says whether the batch may have been sent.
         """
@@ -180,6 +216,8 @@ class Dispatcher:
                     began = clock.monotonic()
                     body = batch.body(file_ids)  # only now: somebody may have left meanwhile
                     timestamp = self.gateway.signer.timestamp(clock.time())
+                    if journal is not None:
+                        timestamp = await self._intend(journal, batch, flight, timestamp)
                     handover = flight.begin(timestamp / 1000)
                     self.owners.begin(batch)
                     attempt = await self.gateway.send(body, handover, timestamp_ms=timestamp)
@@ -187,17 +225,14 @@ class Dispatcher:
                     self.owners.end(batch)
                     self.queue.leave(lane)
             except SensError as error:
-                return Verdict(Step.STOP, None, without_traceback(error))
+                return _withheld(error)
             flight.land()
             flight.signed_at = attempt.signed_at
             if attempt.error is None:  # as `decide` says, without a history for every batch
-                self.budget.earn()
-                self.pauses.end(began)
-                self.queue.observe(clock.monotonic() - began)
-                self.owners.note(str(attempt.request_id), batch.token)
+                self._accepted(batch, attempt, began)
                 return Verdict(Step.ACCEPT, attempt, None)
             history = History(
-                recipients=_recipients_left(batch, attempt.error),
+                recipients=_recipients_left(batch, attempt.error, journal),
                 has_old_files=files.are_old(file_ids),
                 connect_failures=connect_failures,
                 signings=signings,
@@ -221,6 +256,28 @@ class Dispatcher:
                     signings += 1
                 case _:
                     return Verdict(action.step, attempt, attempt.error)
+
+    def _accepted(self, batch: Batch, attempt: Attempt, began: float) -> None:
+        self.budget.earn()
+        self.pauses.end(began)
+        self.queue.observe(self.gateway.clock.monotonic() - began)
+        self.owners.note(str(attempt.request_id), batch.token)
+
+    async def _intend(
+        self, journal: Journal, batch: Batch, flight: Flight, timestamp_ms: int
+    ) -> int:
+        """Note a request before it is made, and give the signature time that was noted.
+
+        Raises:
+            SensError: The request must not be made.
+        """
+        while await journal.intend(batch, timestamp_ms):
+            flight.check()
+            now_ms = self.gateway.signer.timestamp(self.gateway.clock.time())
+            if abs(now_ms - timestamp_ms) <= _FRESH_MS:
+                return timestamp_ms
+            timestamp_ms = now_ms
+        raise _TakenOver("another worker has taken this batch over")
 
     async def ask(
         self,
@@ -291,10 +348,18 @@ class Dispatcher:
             await clock.sleep(self._random() * longest)
 
 
-def _recipients_left(batch: Batch, error: SensError) -> int:
+def _withheld(error: SensError) -> Verdict:
+    """Give the verdict of a batch of which no request was made."""
+    step = Step.GIVE_UP if isinstance(error, _TakenOver) else Step.STOP
+    return Verdict(step, None, without_traceback(error))
+
+
+def _recipients_left(batch: Batch, error: SensError, journal: Journal | None) -> int:
     """Count who is still in a batch whose attempt failed; some may leave once it was refused."""
     if not error.may_have_been_sent:
         batch.release()
+        if journal is not None:
+            journal.refused(batch, error)
     return len(batch)
 
 

@@ -4,6 +4,7 @@ What this may cost is bounded: three single requests tell a fault of the whole e
 stops the run, and halving finds one recipient in a hundred in at most fourteen.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sens_async.core.batch import Batch
@@ -20,6 +21,15 @@ _PROBES = 3
 
 class Carrier(Protocol):
     """The run that a batch belongs to."""
+
+    async def divide(
+        self, batch: Batch, positions: Sequence[range | Sequence[int]]
+    ) -> Sequence[Batch] | None:
+        """Give parts of a refused batch that hold everybody in it; None if they must not be sent.
+
+        Then everybody in it is settled.
+        """
+        ...
 
     async def attempt(self, batch: Batch, *, keeps_rejection: bool = False) -> Verdict:
         """Send a part and settle it, unless it must be split, too; see `Run.attempt`."""
@@ -52,13 +62,16 @@ async def hunt(carrier: Carrier, batch: Batch, refusal: Verdict, *, is_proven: b
 async def _probe(carrier: Carrier, batch: Batch, refusal: Verdict) -> None:
     """Try three recipients far apart: if all are refused alike, it is not about them."""
     places = (0, len(batch) // 2, len(batch) - 1)
+    others = [place for place in range(len(batch)) if place not in places]
+    parts = await carrier.divide(batch, [*([place] for place in places), others])
+    if parts is None:
+        return
+    *singles, rest = parts
     rejected: list[tuple[Batch, Verdict]] = []
-    for place in places:
-        one = batch.part([place])
+    for one in singles:
         verdict = await carrier.attempt(one, keeps_rejection=True)
         if verdict.step is Step.REJECT:
             rejected.append((one, verdict))
-    rest = batch.part([place for place in range(len(batch)) if place not in places])
     if len(rejected) == len(places) and all(
         _kind(verdict) == _kind(refusal) for _, verdict in rejected
     ):
@@ -85,7 +98,10 @@ async def _split(carrier: Carrier, batch: Batch, *, one_is_refused: bool) -> Non
             other need not be tried as a whole.
     """
     middle = len(batch) // 2
-    left, right = batch.part(range(middle)), batch.part(range(middle, len(batch)))
+    parts = await carrier.divide(batch, [range(middle), range(middle, len(batch))])
+    if parts is None:
+        return
+    left, right = parts
     left_is_accepted = await _carry(carrier, left)
     if one_is_refused and left_is_accepted and len(right) > 1:
         await _split(carrier, right, one_is_refused=True)

@@ -2,23 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
+from weakref import WeakKeyDictionary
 
 from sens_async.attachment_cache import AttachmentCache
-from sens_async.bulk import Run
+from sens_async.bulk import Feed, MakeFeed, Run
 from sens_async.calls import Call
 from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunker, Chunking
 from sens_async.core.message import Message
-from sens_async.dispatch import Dispatcher, unknown
+from sens_async.dispatch import Dispatcher, Journal, unknown
 from sens_async.errors import InvalidMessage, RunStopped, SessionClosed
 from sens_async.files import Files
 from sens_async.flow.lanes import Lane
 from sens_async.flow.tasks import Tasks
-from sens_async.intake import Source, check_source
+from sens_async.intake import Intake, Source, check_source
 from sens_async.models import Recipient
 from sens_async.outcomes import OutcomeBatch
+from sens_async.pictures import Image
 from sens_async.sharing import SharedSend, Sharing
 from sens_async.single import Single, with_outcome
 
@@ -58,6 +61,7 @@ class Outbox:
         self._tasks = Tasks()
         self._readers = Tasks()
         self._runs: set[Run] = set()
+        self._chunkings: WeakKeyDictionary[Run, Chunking] = WeakKeyDictionary()
         self._singles: set[Single] = set()
         self._sharing: Sharing | None = None
         if linger:
@@ -103,18 +107,53 @@ class Outbox:
             raise InvalidMessage(f"duplicates must be 'skip' or 'send', got {duplicates!r}")
         message = self._compile(call)
         chunking = self._chunker.open(message, skip_duplicates=duplicates == "skip")
-        return Run(
+        run = Run(
             self._dispatcher,
             message,
             Files(call.images, self._attachments, message),
-            recipients,
-            chunking,
+            self._reading(recipients, chunking),
             lane=Lane.BULK,
             takes_all=takes_all,
             sink=sink,
             room=room,
             spawn=self._tasks.spawn,
-            spawn_reader=self._readers.spawn,
+        )
+        self._chunkings[run] = chunking
+        return run
+
+    def durable_run(
+        self,
+        message: Message,
+        images: Sequence[Image],
+        feed: Feed,
+        sink: Callable[[OutcomeBatch], None],
+        journal: Journal,
+    ) -> Run:
+        """Make a run of batches that are there already, each attempt of which is noted first."""
+        return Run(
+            self._dispatcher,
+            message,
+            Files(images, self._attachments, message),
+            lambda _sink, _refuse: feed,
+            lane=Lane.BULK,
+            takes_all=False,
+            sink=sink,
+            room=None,
+            spawn=self._tasks.spawn,
+            journal=journal,
+        )
+
+    def _reading(
+        self, recipients: Source, chunking: Chunking, first: Sequence[Batch] = ()
+    ) -> MakeFeed:
+        """Read a source, after some batches that are there already."""
+        return partial(
+            Intake,
+            recipients,
+            chunking,
+            clock=self._clock,
+            spawn=self._readers.spawn,
+            first=first,
         )
 
     async def start(
@@ -140,7 +179,7 @@ class Outbox:
         """
         await run.files.prepare()
         if skip_unsubscribed:
-            run.chunking.leave_out(await self._opted_out())
+            self._chunkings[run].leave_out(await self._opted_out())
         if self._is_closed:
             raise SessionClosed("the session was closed before the run began")
         return self._drive(run, timeout)
@@ -151,7 +190,9 @@ class Outbox:
 
         def ended(_: object) -> None:
             self._runs.discard(run)
-            self._warn(run.chunking)
+            chunking = self._chunkings.pop(run, None)
+            if chunking is not None:
+                self._warn(chunking)
 
         driving.add_done_callback(ended)
         return driving
@@ -171,15 +212,12 @@ class Outbox:
             self._dispatcher,
             message,
             files,
-            (),
-            self._chunker.open(message, skip_duplicates=False),
+            self._reading((), self._chunker.open(message, skip_duplicates=False), [batch]),
             lane=Lane.INTERACTIVE,
             takes_all=True,
             sink=sink,
             room=None,
             spawn=self._tasks.spawn,
-            spawn_reader=self._readers.spawn,
-            first=[batch],
             is_proven=True,
         )
 

@@ -80,6 +80,8 @@ class SensSession:
         queue: Lets requests through.
         chunker: The rules by which lists are split.
         attachments: Uploaded pictures by their content.
+        clock: What time it is.
+        outbox: What is under way; durable campaigns run through it.
     """
 
     def __init__(
@@ -119,13 +121,13 @@ class SensSession:
         self.service_id = service.service_id
         self.sender = None if sender is None else normalize_sender(sender)
         self.settings = settings
-        self._clock = clock or SystemClock()
-        self._sleepers = Sleepers(self._clock)
+        self.clock = clock or SystemClock()
+        self._sleepers = Sleepers(self.clock)
         self.signer = Signer(credentials.access_key, credentials.secret_key)
         self.chunker = Chunker(settings.rules)
         self._own_limiter: GcraLimiter | None = None
         if limiter is None:
-            limiter = self._own_limiter = GcraLimiter(settings.rate_limit, self._clock)
+            limiter = self._own_limiter = GcraLimiter(settings.rate_limit, self.clock)
         self.queue = RequestQueue(limiter, max_in_flight=settings.slots)
         self._own_transport: AiohttpTransport | None = None
         if transport is None:
@@ -134,7 +136,7 @@ class SensSession:
             )
         self._service = service
         self._dispatcher = Dispatcher(
-            Gateway(service, self.signer, transport, self._clock),
+            Gateway(service, self.signer, transport, self.clock),
             self.queue,
             settings.retry,
             random.random,
@@ -142,10 +144,10 @@ class SensSession:
         self.attachments = AttachmentCache(
             service_id=self.service_id,
             upload=self._upload,
-            clock=self._clock,
+            clock=self.clock,
             store=attachment_store,
         )
-        self._outbox = Outbox(
+        self.outbox = Outbox(
             self._dispatcher,
             self.chunker,
             self.attachments,
@@ -278,7 +280,7 @@ class SensSession:
         self._check_usable()
         check_timeout(timeout)
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
-        return await self._outbox.single(call, to).receipt(timeout)
+        return await self.outbox.single(call, to).receipt(timeout)
 
     async def send_many(  # noqa: D417 - the rest is explained once, at `send`
         self,
@@ -335,11 +337,11 @@ class SensSession:
         if not isinstance(report, BulkReport):
             raise TypeError(f"report must be a BulkReport, got {type(report).__name__}")
         check_skipping(call, skip_unsubscribed)
-        run = self._outbox.run(call, recipients, duplicates, report.add, takes_all=True)
-        began = self._clock.monotonic()
-        with report.timed(lambda: self._clock.monotonic() - began):
+        run = self.outbox.run(call, recipients, duplicates, report.add, takes_all=True)
+        began = self.clock.monotonic()
+        with report.timed(lambda: self.clock.monotonic() - began):
             try:
-                starting = self._outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
+                starting = self.outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
                 await finish(run, await starting)
             finally:
                 report.stopped_by = run.stopped_by
@@ -391,11 +393,11 @@ class SensSession:
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         check_skipping(call, skip_unsubscribed)
         stream = OutcomeStream(max_unread=2 * self.queue.max_in_flight)
-        run = self._outbox.run(call, recipients, duplicates, stream.add, room=stream.room)
+        run = self.outbox.run(call, recipients, duplicates, stream.add, room=stream.room)
 
         async def start() -> asyncio.Task[None]:
             self._check_usable()
-            return await self._outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
+            return await self.outbox.start(run, timeout, skip_unsubscribed=skip_unsubscribed)
 
         stream.follow(run, start)
         return stream
@@ -471,7 +473,7 @@ class SensSession:
 
         self._check_usable()
         listings = search(
-            self.signer.timestamp(self._clock.time()) / 1000,  # as the gateway's clock has it
+            self.signer.timestamp(self.clock.time()) / 1000,  # as the gateway's clock has it
             since=since,
             until=until,
             completed_since=completed_since,
@@ -629,7 +631,7 @@ class SensSession:
         try:
             await asyncio.shield(self._closing)
         except asyncio.CancelledError:
-            self._outbox.abandon()
+            self.outbox.abandon()
             await asyncio.wait({self._closing})
             raise
 
@@ -693,7 +695,7 @@ class SensSession:
         self.queue.close()
         self._sleepers.wake()
         patience = self.settings.timeouts.total if timeout is None else timeout
-        await self._outbox.close(timeout, patience, caller)
+        await self.outbox.close(timeout, patience, caller)
         await self.attachments.aclose()
         if self._own_limiter is not None:
             await self._own_limiter.aclose()
