@@ -17,7 +17,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 WHOLE = next((one for one in PYTHONS if one == "{}.{}".format(*sys.version_info)), PYTHONS[0])
 """The Python on which tests that take long run, too."""
-EXTRAS = "cli,emulator,images"
+EXTRAS = "campaign,cli,emulator,images,postgres"
 
 
 def group(name: str) -> list[str]:

@@ -415,11 +415,12 @@ class Run:
             except asyncio.CancelledError:
                 self._called_back()
         error = noting.exception()
-        if error is None:
+        if error is None and noting.result():
             return parts
-        if not isinstance(error, SensError):
+        if isinstance(error, SensError):
+            self.stop(without_traceback(error))
+        elif error is not None:
             raise error
-        self.stop(without_traceback(error))
         self._end.refuse(batch)
         return None
 

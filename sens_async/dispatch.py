@@ -66,8 +66,11 @@ class Journal(Protocol):
         """Note that the request last intended was provably not accepted."""
         ...
 
-    async def divide(self, batch: Batch, parts: Sequence[Batch]) -> None:
+    async def divide(self, batch: Batch, parts: Sequence[Batch]) -> bool:
         """Note, durably, that parts take the place of a refused batch.
+
+        Returns:
+            Whether they may be sent: not if the batch is somebody else's by now.
 
         Raises:
             SensError: It could not be noted, so the parts must not be sent.
@@ -215,9 +218,7 @@ class Dispatcher:
                     message.check_time(clock.time())
                     began = clock.monotonic()
                     body = batch.body(file_ids)  # only now: somebody may have left meanwhile
-                    timestamp = self.gateway.signer.timestamp(clock.time())
-                    if journal is not None:
-                        timestamp = await self._intend(journal, batch, flight, timestamp)
+                    timestamp = await self._sign_at(batch, flight, journal)
                     handover = flight.begin(timestamp / 1000)
                     self.owners.begin(batch)
                     attempt = await self.gateway.send(body, handover, timestamp_ms=timestamp)
@@ -263,14 +264,15 @@ class Dispatcher:
         self.queue.observe(self.gateway.clock.monotonic() - began)
         self.owners.note(str(attempt.request_id), batch.token)
 
-    async def _intend(
-        self, journal: Journal, batch: Batch, flight: Flight, timestamp_ms: int
-    ) -> int:
-        """Note a request before it is made, and give the signature time that was noted.
+    async def _sign_at(self, batch: Batch, flight: Flight, journal: Journal | None) -> int:
+        """Give the signature time of a request, once that is noted where it must be.
 
         Raises:
             SensError: The request must not be made.
         """
+        timestamp_ms = self.gateway.signer.timestamp(self.gateway.clock.time())
+        if journal is None:
+            return timestamp_ms
         while await journal.intend(batch, timestamp_ms):
             flight.check()
             now_ms = self.gateway.signer.timestamp(self.gateway.clock.time())

@@ -192,7 +192,7 @@ class Outbox:
             self._runs.discard(run)
             chunking = self._chunkings.pop(run, None)
             if chunking is not None:
-                self._warn(chunking)
+                self.warn(chunking)
 
         driving.add_done_callback(ended)
         return driving
@@ -272,12 +272,13 @@ class Outbox:
     def _address(self, message: Message, to: str | Recipient) -> Batch:
         chunking = self._chunker.open(message, skip_duplicates=False)
         batch = chunking.alone(to)
-        self._warn(chunking)
+        self.warn(chunking)
         if isinstance(batch, OutcomeBatch):
             raise with_outcome(batch.error or InvalidMessage("refused"), batch)
         return batch
 
-    def _warn(self, chunking: Chunking) -> None:
+    def warn(self, chunking: Chunking) -> None:
+        """Say once that a text may not arrive as it is."""
         if chunking.cp949_only_seen and not self._has_warned:
             self._has_warned = True
             logger.warning(

@@ -24,7 +24,7 @@ from sens_async.report import BulkReport
 from sens_async.resolution import Resolution, Unsettled
 from sens_async.searching import RETENTION, Search, Sought
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "check_settle"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds between two rounds of questions; each pause is twice the last."""
@@ -66,7 +66,7 @@ class Resolver:
 
     async def resolve(self, given: Unsettled, *, settle: float, wait: bool) -> Resolution:
         """Ask until everything is settled, or once; see `SensSession.resolve`."""
-        _check_settle(settle)
+        check_settle(settle)
         what = _read(given)
         sought: dict[str, Evidence] = {}
         for outcome in what.outcomes:
@@ -105,7 +105,12 @@ class Resolver:
         await self._owners.land(search.found_numbers())
 
 
-def _check_settle(settle: float) -> None:
+def check_settle(settle: float) -> None:
+    """Refuse what is no time to settle.
+
+    Raises:
+        ValueError: It is below 0, or longer than SENS lists messages.
+    """
     if type(settle) not in {int, float} or not 0 <= settle <= RETENTION:
         raise ValueError(
             f"settle must be 0 or more seconds, at most {RETENTION:.0f} since SENS lists 90 days, "

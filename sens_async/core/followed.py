@@ -17,7 +17,7 @@ from sens_async.deliveries import Delivery, DeliveryEnd, DeliveryStatus, Pending
 from sens_async.models import Reservation, ReservationStatus
 from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["GIVE_UP_AFTER", "UNLISTED_AFTER", "Followed"]
+__all__ = ["ENDS_UNSENT", "GIVE_UP_AFTER", "UNLISTED_AFTER", "Followed"]
 
 UNLISTED_AFTER: Final = 3600.0
 """Seconds after which a request that the list does not know is not followed any more. How long rows
@@ -38,7 +38,7 @@ _NO_STATUS: Final = ""
 _UNDER_WAY: Final = 3
 _RANKS: Final[dict[str | None, int]] = {None: 0, _NO_STATUS: 1, DeliveryStatus.READY: 2}
 """How far a state is: not listed, listed without a status, waiting; any other is under way."""
-_UNSENT: Final = {
+ENDS_UNSENT: Final = {
     ReservationStatus.CANCELED: DeliveryEnd.CANCELED,
     ReservationStatus.FAIL: DeliveryEnd.NOT_SENT,
     ReservationStatus.STALE: DeliveryEnd.NOT_SENT,
@@ -174,7 +174,7 @@ class Followed:
         self._was_looked_up, self._looked_up = True, now
         self._may_be_reserved = not reservation.is_final
         if isinstance(reservation.status, ReservationStatus):
-            self._unsent = _UNSENT.get(reservation.status)
+            self._unsent = ENDS_UNSENT.get(reservation.status)
         if reservation.status is not ReservationStatus.READY:
             if self.waits or self._unsent is not None:
                 self._depart(now)

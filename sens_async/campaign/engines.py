@@ -1,0 +1,207 @@
+"""The two databases a ledger can be in, and what differs between them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    JSON,
+    URL,
+    ColumnElement,
+    Double,
+    FromClause,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    column,
+    event,
+    func,
+    literal,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeEngine
+
+from sens_async.campaign.errors import LedgerError
+from sens_async.campaign.ownership import Ownership
+from sens_async.clock import Clock
+
+__all__ = ["Engine", "PostgresEngine", "SqliteEngine", "engine_of"]
+
+_BUSY_SECONDS = 5.0
+"""How long a file that somebody else has locked is waited for."""
+
+_TO_POSTGRES = {"postgres", "postgresql", "postgresql+asyncpg"}
+
+
+class Engine(Protocol):
+    """A database.
+
+    Attributes:
+        sql: SQLAlchemy's engine.
+        name: The database for a person, without its password.
+        writes_alone: Whether one process at a time writes, so that whoever wrote before is dead.
+    """
+
+    sql: AsyncEngine
+    name: str
+    writes_alone: bool
+
+    def prepare(self) -> None:
+        """Make the database's place, if it can be made."""
+        ...
+
+    def own(self) -> None:
+        """Take the right to write.
+
+        Raises:
+            LedgerBusy: Another process has it.
+        """
+        ...
+
+    def release(self) -> None:
+        """Give the right to write back."""
+        ...
+
+    def now(self) -> ColumnElement[float]:
+        """Give the time by which leases are measured, seconds since the epoch."""
+        ...
+
+    def rows(self, name: str, columns: Sequence[tuple[str, TypeEngine[Any]]]) -> FromClause:
+        """Give a table of values that a statement brings along.
+
+        Args:
+            name: Also of the parameter: a JSON array of objects.
+            columns: Names and types.
+        """
+        ...
+
+    def skipping_locked(self, rows: Select[Any]) -> Select[Any]:
+        """Leave out rows that another transaction is about to change, and lock the others."""
+        ...
+
+
+def engine_of(url: str | os.PathLike[str], clock: Clock) -> Engine:
+    """Give the engine of a URL or path.
+
+    Raises:
+        LedgerError: It is neither a file nor a database that can hold a ledger.
+    """
+    text = os.fspath(url)
+    if "://" not in text:
+        return SqliteEngine(Path(text), clock)
+    try:
+        parsed = make_url(text)
+    except ArgumentError:
+        raise LedgerError("the ledger's URL cannot be read; see the README for examples") from None
+    if parsed.drivername in _TO_POSTGRES:
+        return PostgresEngine(parsed.set(drivername="postgresql+asyncpg"))
+    if parsed.drivername in {"sqlite", "sqlite+aiosqlite"} and parsed.database:
+        return SqliteEngine(Path(parsed.database), clock)
+    raise LedgerError(
+        f"a ledger is a file, or postgresql://user@host/database, not {parsed.drivername}://"
+    )
+
+
+class SqliteEngine:
+    """A file on a local disk: durable at every commit, written by one process at a time."""
+
+    writes_alone = True
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        if path.name in {"", ":memory:"} or path.is_dir():
+            raise LedgerError(f"a ledger must outlive its process: {str(path)!r} is no file")
+        self.name = str(path)
+        self._path = path
+        self._clock = clock
+        self._ownership = Ownership(path)
+        self.sql = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(path)),
+            connect_args={"timeout": _BUSY_SECONDS},
+            hide_parameters=True,
+        )
+        event.listen(self.sql.sync_engine, "connect", _configure)
+        event.listen(self.sql.sync_engine, "begin", _begin)
+
+    def prepare(self) -> None:
+        """Make an empty file that nobody else may read, if there is none."""
+        self._path.touch(0o600)
+
+    def own(self) -> None:
+        """Take the file's lock; see `Engine`."""
+        self._ownership.take()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._ownership.release()
+
+    def now(self) -> ColumnElement[float]:
+        """Give the session's time: there is one machine."""
+        return literal(self._clock.time())
+
+    def rows(self, name: str, columns: Sequence[tuple[str, TypeEngine[Any]]]) -> FromClause:
+        """See `Engine`."""
+        each = func.json_each(bindparam(name, type_=Text)).table_valued("value", name="each")
+        values = (
+            func.json_extract(each.c.value, f"$.{one}", type_=kind).label(one)
+            for one, kind in columns
+        )
+        return select(*values).select_from(each).subquery(name)
+
+    def skipping_locked(self, rows: Select[Any]) -> Select[Any]:
+        """Nobody else can write."""
+        return rows
+
+
+class PostgresEngine:
+    """A database that several processes and machines may share."""
+
+    writes_alone = False
+
+    def __init__(self, url: URL) -> None:
+        self.name = url.render_as_string(hide_password=True)
+        self.sql = create_async_engine(url, hide_parameters=True, pool_pre_ping=True)
+
+    def prepare(self) -> None:
+        """Nothing to do: the database is there or it is not."""
+
+    def own(self) -> None:
+        """Everybody may write: claims are leases."""
+
+    def release(self) -> None:
+        """See `own`."""
+
+    def now(self) -> ColumnElement[float]:
+        """Give the database's time: machines differ."""
+        return cast(func.extract("epoch", func.clock_timestamp()), Double)
+
+    def rows(self, name: str, columns: Sequence[tuple[str, TypeEngine[Any]]]) -> FromClause:
+        """See `Engine`."""
+        document = cast(bindparam(name, type_=Text), JSON)
+        each = func.json_to_recordset(document).table_valued(
+            *(column(one, kind) for one, kind in columns)
+        )
+        return each.render_derived(name=name, with_types=True)
+
+    def skipping_locked(self, rows: Select[Any]) -> Select[Any]:
+        """See `Engine`."""
+        return rows.with_for_update(skip_locked=True)
+
+
+def _configure(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours: Python's comes too late and never writes
+    cursor = connection.cursor()
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+    finally:
+        cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

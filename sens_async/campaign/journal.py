@@ -1,0 +1,161 @@
+"""What a run of a campaign writes down: every intent before its request, and every outcome."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import delete, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sens_async.campaign.claimed import Claim, ClaimedBatch, ClaimedOutcomes
+from sens_async.campaign.errors import error_text
+from sens_async.campaign.group_commit import GroupCommit
+from sens_async.campaign.ids import batch_id
+from sens_async.campaign.leases import LEASE_SECONDS
+from sens_async.campaign.packing import batch_digest, key_digest, pack
+from sens_async.campaign.schema import batches, keys
+from sens_async.campaign.states import CLAIMED, MAX_BLIND_ATTEMPTS, BatchState, Guarantee
+from sens_async.campaign.storage import Storage
+from sens_async.core.batch import Batch
+from sens_async.errors import SensError
+from sens_async.models import OutcomeState
+from sens_async.outcomes import OutcomeBatch
+
+__all__ = ["Journal"]
+
+_STATES = {
+    OutcomeState.ACCEPTED: BatchState.ACCEPTED,
+    OutcomeState.REJECTED: BatchState.REJECTED,
+    OutcomeState.NOT_SENT: BatchState.PLANNED,
+    OutcomeState.UNKNOWN: BatchState.UNKNOWN,
+}
+
+
+class Journal:
+    """Writes one run's intents and outcomes; see `sens_async.dispatch.Journal`.
+
+    Args:
+        storage: The ledger's.
+        commits: Writes claims.
+        campaign_id: Whose batches.
+        service_id: Its service's.
+        owner: The run's name in claims.
+        guarantee: What is done about a batch that may have been accepted.
+        settled: Told what became of each batch, once.
+
+    Attributes:
+        in_flight: Recipients whose request was noted, and has no outcome yet.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        commits: GroupCommit,
+        *,
+        campaign_id: int,
+        service_id: str,
+        owner: str,
+        guarantee: Guarantee,
+        settled: Callable[[ClaimedOutcomes, Claim], None],
+    ) -> None:
+        self.in_flight = 0
+        self._storage = storage
+        self._commits = commits
+        self._campaign_id = campaign_id
+        self._service_id = service_id
+        self._owner = owner
+        self._is_blind = guarantee is Guarantee.AT_LEAST_ONCE
+        self._settled = settled
+
+    async def intend(self, batch: Batch, timestamp_ms: int) -> bool:
+        """Note a request durably before it is made."""
+        claim = _claim_of(batch)
+        if claim.state is not BatchState.INFLIGHT:
+            claim.state = BatchState.INFLIGHT
+            self.in_flight += len(batch)
+        claim.attempts += 1
+        claim.intent_ms = timestamp_ms
+        claim.file_ids = " ".join(batch.file_ids) or None
+        return await self._commits.commit(claim)
+
+    def refused(self, batch: Batch, error: SensError) -> None:
+        """Note that the request last intended was provably not accepted."""
+        claim = _claim_of(batch)
+        claim.state = BatchState.CLAIMED
+        self.in_flight -= len(batch)
+        claim.error = error_text(error)
+        self._commits.submit(claim)
+
+    def settle(self, outcomes: OutcomeBatch) -> None:
+        """Take in what became of a batch."""
+        assert isinstance(outcomes, ClaimedOutcomes)
+        assert outcomes.claim is not None
+        claim = outcomes.claim
+        if claim.state is BatchState.INFLIGHT:
+            self.in_flight -= len(outcomes)
+        claim.state = _STATES[outcomes.state]
+        claim.request_id = outcomes.request_id
+        at = outcomes.requested_at
+        claim.requested_at = None if at is None else at.timestamp()
+        claim.error = error_text(outcomes.error)
+        is_unknown = claim.state is BatchState.UNKNOWN
+        if is_unknown and self._is_blind and claim.attempts < MAX_BLIND_ATTEMPTS:
+            claim.is_doubtful = True
+            claim.state = BatchState.PLANNED
+        self._commits.submit(claim)
+        self._settled(outcomes, claim)
+
+    async def divide(self, batch: Batch, parts: Sequence[Batch]) -> bool:
+        """Put parts in the place of a refused batch, in one transaction."""
+        await self._commits.flush()
+        parent = _claim_of(batch)
+        filled = [part for part in parts if isinstance(part, ClaimedBatch) and len(part)]
+        rows = [self._row(part, parent) for part in filled]
+        named = [
+            {"digest": key_digest(self._storage.secret, key), "batch_id": _claim_of(part).id}
+            for part in filled
+            for key in set(part.keys)
+            if key is not None
+        ]
+
+        async def write(connection: AsyncConnection) -> bool:
+            gone = await connection.execute(
+                delete(batches).where(
+                    batches.c.id == parent.id,
+                    batches.c.fence == parent.fence,
+                    batches.c.state.in_(CLAIMED),
+                )
+            )
+            if gone.rowcount != 1:
+                return False
+            await connection.execute(delete(keys).where(keys.c.batch_id == parent.id))
+            until = self._storage.engine.now() + LEASE_SECONDS
+            await connection.execute(insert(batches).values(lease_until=until), rows)
+            if named:
+                await connection.execute(insert(keys), named)
+            return True
+
+        return await self._storage.write(write)
+
+    def _row(self, part: ClaimedBatch, parent: Claim) -> dict[str, object]:
+        part.claim = Claim(
+            batch_id(self._campaign_id, part.indexes[0]),
+            parent.fence + 1,  # the first part has the parent's id: what comes late is not for it
+            attempts=parent.attempts,
+            intent_ms=parent.intent_ms,
+            error=parent.error,
+            is_doubtful=parent.is_doubtful,
+        )
+        return {
+            **part.claim.row(),
+            "size": len(part),
+            "type": part.envelope.type.value,
+            "has_subject": part.envelope.has_subject,
+            "digest": batch_digest(part, self._service_id),
+            "payload": pack(part, part.keys),
+            "owner": self._owner,
+        }
+
+
+def _claim_of(batch: Batch) -> Claim:
+    assert isinstance(batch, ClaimedBatch)
+    assert batch.claim is not None
+    return batch.claim

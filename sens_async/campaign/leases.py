@@ -1,0 +1,148 @@
+"""Who has which batch: claimed for a while, given back, and taken from the dead."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sens_async.campaign.engines import Engine
+from sens_async.campaign.errors import LedgerError
+from sens_async.campaign.ids import ids_of
+from sens_async.campaign.schema import AnyRow, batches
+from sens_async.campaign.states import CLAIMED, OPEN, BatchState
+from sens_async.campaign.storage import Storage
+
+__all__ = ["LEASE_SECONDS", "Leases"]
+
+LEASE_SECONDS = 60.0
+"""How long a claim holds without being renewed; it is renewed three times as often."""
+
+_READ = (
+    batches.c.id,
+    batches.c.size,
+    batches.c.type,
+    batches.c.has_subject,
+    batches.c.payload,
+    batches.c.fence,
+    batches.c.attempts,
+    batches.c.intent_ms,
+    batches.c.is_doubtful,
+)
+
+
+class Leases:
+    """Claims of a ledger's batches.
+
+    Args:
+        storage: The ledger's.
+        living: Names of this process's runs that go on.
+    """
+
+    def __init__(self, storage: Storage, living: Collection[str]) -> None:
+        self._storage = storage
+        self._engine: Engine = storage.engine
+        self._living = living
+
+    async def claim(
+        self, owner: str, campaign_id: int, *, after: int, limit: int
+    ) -> Sequence[AnyRow]:
+        """Claim planned batches, in order.
+
+        One that SENS could not tell from a batch which is open elsewhere, or which comes before it
+        in its own campaign, is passed by: its turn comes when that is settled.
+
+        Args:
+            owner: Whose they are then.
+            campaign_id: Of which campaign.
+            after: Only batches whose id is above this.
+            limit: At most so many.
+        """
+        engine = self._engine
+        wanted = engine.skipping_locked(_planned(campaign_id, after).limit(limit))
+        claim = (
+            update(batches)
+            .where(batches.c.id.in_(wanted))
+            .where(batches.c.state == BatchState.PLANNED)
+            .values(
+                state=BatchState.CLAIMED,
+                owner=owner,
+                fence=batches.c.fence + 1,
+                lease_until=engine.now() + LEASE_SECONDS,
+            )
+            .returning(*_READ)
+        )
+
+        async def write(connection: AsyncConnection) -> Sequence[AnyRow]:
+            return (await connection.execute(claim)).all()
+
+        try:
+            rows = await self._storage.write(write)
+        except LedgerError as error:
+            if isinstance(error.__cause__, IntegrityError):  # an equal one was claimed just now
+                return []
+            raise
+        return sorted(rows, key=lambda row: row.id)
+
+    async def renew(self, owner: str) -> None:
+        """Hold what one has for another while."""
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(batches)
+                .where(batches.c.state.in_(CLAIMED), batches.c.owner == owner)
+                .values(lease_until=self._engine.now() + LEASE_SECONDS)
+            )
+
+        await self._storage.write(write)
+
+    async def release(self, owner: str) -> None:
+        """Give back what was claimed and never came to an intent."""
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(batches)
+                .where(batches.c.state == BatchState.CLAIMED, batches.c.owner == owner)
+                .values(state=BatchState.PLANNED, fence=batches.c.fence + 1)
+            )
+
+        await self._storage.write(write)
+
+    async def sweep(self) -> None:
+        """Take from the dead: what has no intent is planned again, the rest is unknown."""
+        is_dead: ColumnElement[bool] = batches.c.owner.not_in(list(self._living))
+        if not self._engine.writes_alone:  # else this process could not write
+            is_dead = and_(is_dead, batches.c.lease_until < self._engine.now())
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(batches)
+                .where(batches.c.state.in_(CLAIMED), is_dead)
+                .values(
+                    state=case(
+                        (batches.c.state == BatchState.CLAIMED, BatchState.PLANNED),
+                        else_=BatchState.UNKNOWN,
+                    ),
+                    fence=batches.c.fence + 1,
+                )
+            )
+
+        await self._storage.write(write)
+
+
+def _planned(campaign_id: int, after: int) -> Select[tuple[int]]:
+    """Give the batches that may be claimed."""
+    lowest, highest = ids_of(campaign_id)
+    other = batches.alias("other")
+    is_before = other.c.id.between(lowest, batches.c.id - 1)
+    equal = exists().where(
+        other.c.digest == batches.c.digest,
+        other.c.id != batches.c.id,
+        or_(other.c.state.in_(OPEN), and_(other.c.state == BatchState.PLANNED, is_before)),
+    )
+    return (
+        select(batches.c.id)
+        .where(batches.c.state == BatchState.PLANNED, batches.c.id > after)
+        .where(batches.c.id.between(lowest, highest), ~equal)
+        .order_by(batches.c.id)
+    )

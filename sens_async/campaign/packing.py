@@ -1,0 +1,196 @@
+"""Batches as they are kept: some bytes for a hundred people."""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypedDict
+
+import orjson
+
+from sens_async.campaign.errors import error_text
+from sens_async.core.batch import Batch
+from sens_async.models import OutcomeState, Recipient
+from sens_async.outcomes import OutcomeBatch
+
+__all__ = [
+    "LeftOut",
+    "People",
+    "batch_digest",
+    "key_digest",
+    "keys_of",
+    "pack",
+    "unpack",
+    "without_people",
+]
+
+
+class _Packed(TypedDict, total=False):
+    """The JSON of a payload; what everybody has alike is left out.
+
+    Attributes:
+        i: Places in the input: of the first, if the others follow on it, or of each.
+        n: Numbers, joined by commas.
+        t: Texts.
+        s: Subjects.
+        k: Keys.
+        to: What was given, of those who were refused or left out.
+        e: Why, of the same.
+    """
+
+    i: int | list[int]
+    n: str
+    t: list[str]
+    s: list[str]
+    k: list[str | None]
+    to: list[str]
+    e: list[str]
+
+
+class People(NamedTuple):
+    """What a payload holds, one of each column for each recipient.
+
+    Attributes:
+        indexes: Places in the input.
+        numbers: Digits; "" where none could be read.
+        texts: Texts, or None if all get the campaign's own.
+        titles: Subjects, or None if all get the campaign's own.
+        keys: The caller's ids.
+        given: What was given as a number, where no digits could be read; else None.
+        errors: Why they were refused or left out; None for those who are sent to.
+    """
+
+    indexes: Sequence[int]
+    numbers: Sequence[str]
+    texts: Sequence[str] | None
+    titles: Sequence[str] | None
+    keys: Sequence[str | None]
+    given: Sequence[str] | None
+    errors: Sequence[str] | None
+
+
+def pack(batch: Batch, keys: Sequence[str | None]) -> bytes:
+    """Write a batch's recipients and their keys."""
+    packed = _Packed(i=_places(batch.indexes), n=",".join(batch.numbers))
+    if batch.entries is not None or batch.texts is not None:
+        packed["t"] = list(batch.final_texts)
+    if batch.titles is not None:
+        packed["s"] = list(batch.titles)
+    if any(keys):
+        packed["k"] = list(keys)
+    return orjson.dumps(packed)
+
+
+class LeftOut:
+    """Recipients who are not sent to, gathered until they fill a row.
+
+    Args:
+        state: `REJECTED` or `SKIPPED`.
+    """
+
+    FULL = 100
+
+    def __init__(self, state: OutcomeState) -> None:
+        self.state = state
+        self._people: list[tuple[int, str, str, str | None, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    @property
+    def first_index(self) -> int:
+        """The place of the first in the input."""
+        return min(person[0] for person in self._people)
+
+    def add(self, outcomes: OutcomeBatch) -> None:
+        """Take some in."""
+        error = outcomes.error
+        why = error_text(error) or ""
+        keys = keys_of(outcomes.recipients)
+        for index, item, number, key in zip(
+            outcomes.indexes, outcomes.recipients, outcomes.numbers, keys, strict=True
+        ):
+            to = item.to if isinstance(item, Recipient) else item
+            self._people.append((index, str(to), number or "", key, why))
+
+    def pop(self) -> bytes:
+        """Write them, and begin anew."""
+        people, self._people = sorted(self._people), []
+        indexes, given, numbers, keys, errors = map(list, zip(*people, strict=True))
+        packed = _Packed(i=indexes, n=",".join(numbers), to=given, e=errors)
+        if any(keys):
+            packed["k"] = keys
+        return _dumps(packed)
+
+
+def unpack(payload: bytes, size: int) -> People:
+    """Read what `pack` or `LeftOut.pop` wrote."""
+    packed: _Packed = orjson.loads(payload)
+    places = packed["i"]
+    return People(
+        range(places, places + size) if isinstance(places, int) else places,
+        packed["n"].split(",") if "n" in packed else [""] * size,
+        packed.get("t"),
+        packed.get("s"),
+        packed.get("k") or [None] * size,
+        packed.get("to"),
+        packed.get("e"),
+    )
+
+
+def without_people(payload: bytes) -> bytes:
+    """Give a payload without numbers, texts and keys: places and reasons are left."""
+    packed: _Packed = orjson.loads(payload)
+    left = _Packed(i=packed["i"])
+    if "e" in packed:
+        left["e"] = packed["e"]
+    return orjson.dumps(left)
+
+
+def keys_of(recipients: Iterable[object]) -> list[str | None]:
+    """Give the caller's ids of recipients."""
+    return [
+        (None if one.key is None else str(one.key)) if isinstance(one, Recipient) else None
+        for one in recipients
+    ]
+
+
+def key_digest(secret: bytes, key: str) -> str:
+    """Hash a caller's id, which may be personal, so that it is found again and not read."""
+    told = hmac.digest(secret, key.encode(errors="surrogatepass"), "sha256")
+    return urlsafe_b64encode(told[:15]).decode("ascii")
+
+
+def batch_digest(batch: Batch, service_id: str) -> bytes:
+    """Give what is equal for requests that the service's list could not tell apart."""
+    envelope, numbers = batch.envelope, batch.numbers
+    texts, titles = batch.final_texts, batch.final_titles
+    if len(texts) == len(titles) == 1:
+        people: list[object] = [sorted(numbers), texts[0], titles[0]]
+    else:
+        count = len(numbers)
+        everybody = zip(
+            numbers,
+            texts if len(texts) == count else [*texts] * count,
+            titles if len(titles) == count else [*titles] * count,
+            strict=True,
+        )
+        people = [*sorted(everybody)]
+    what = [service_id, envelope.sender, envelope.country_code, envelope.content_type, people]
+    return hashlib.sha256(_dumps(what)).digest()[:16]
+
+
+def _places(indexes: Sequence[int]) -> int | list[int]:
+    first = indexes[0]
+    is_run = isinstance(indexes, range) or indexes[-1] - first + 1 == len(indexes)
+    return first if is_run and list(indexes) == sorted(indexes) else list(indexes)
+
+
+def _dumps(value: object) -> bytes:
+    """Write JSON; half a character, which only a refused recipient can have, is marked."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        import json  # noqa: PLC0415 - hardly ever needed
+
+        return json.dumps(value).encode("ascii")

@@ -1,0 +1,148 @@
+"""One row for each recipient, in input order, however the batches lie."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from heapq import heappop, heappush
+
+import attrs
+from sqlalchemy import select
+
+from sens_async.campaign.errors import LedgerError
+from sens_async.campaign.ids import first_index, ids_of
+from sens_async.campaign.packing import People, unpack
+from sens_async.campaign.results import read_results
+from sens_async.campaign.schema import AnyRow, batches
+from sens_async.campaign.states import OUTCOMES, BatchState
+from sens_async.campaign.storage import Storage
+from sens_async.core.phone import mask
+from sens_async.core.schedule import from_epoch
+from sens_async.deliveries import DeliveryEnd
+from sens_async.models import MessageType, OutcomeState
+
+__all__ = ["CampaignOutcome", "report"]
+
+_ROWS_AT_ONCE = 200
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class CampaignOutcome:
+    """What is known of one recipient of a campaign.
+
+    Attributes:
+        index: The recipient's place in the input, counted from 0.
+        key: The caller's own id, or None.
+        to: What was given, where no number could be read; else the number. None once purged.
+        number: Digits, or None where none could be read, or once purged.
+        state: What is known.
+        type: What it was, or would be, sent as; None if it never came to that.
+        request_id: The accepted request's id, or None.
+        error: Why it was not accepted, class and text; or None. Of somebody who is still to be
+            sent to, why the last attempt failed.
+        attempts: How many requests were about to carry it.
+        attempted_at: Signature time of the last of them (KST), or None.
+        is_unproven: Whether SENS did not list it after settling.
+        possible_duplicate: Whether the message may have been sent more than once.
+        end: How delivery ended, as far as it was tracked; else None.
+        code: The result code of the delivery, or None.
+        completed_at: When the carrier reported (KST), or None.
+    """
+
+    index: int
+    key: str | None
+    to: str | None
+    number: str | None
+    state: OutcomeState
+    type: MessageType | None = None
+    request_id: str | None = None
+    error: str | None = None
+    attempts: int = 0
+    attempted_at: datetime | None = None
+    is_unproven: bool = False
+    possible_duplicate: bool = False
+    end: DeliveryEnd | None = None
+    code: str | None = None
+    completed_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        number = "?" if self.number is None else mask(self.number)
+        tail = self.request_id or self.error
+        return f"<CampaignOutcome {self.index} {number} {self.state}{f' {tail}' if tail else ''}>"
+
+
+async def report(storage: Storage, campaign_id: int, total: int) -> AsyncIterator[CampaignOutcome]:
+    """Give everybody's outcome, in input order.
+
+    Batches lie in the order of their first recipients; what those of different kinds hold of one
+    stretch of the input is merged, so memory is bounded by how far apart they lie.
+
+    Args:
+        storage: The ledger's.
+        campaign_id: Whose.
+        total: How many recipients there are.
+
+    Raises:
+        LedgerError: The ledger cannot be read, or does not hold everybody exactly once.
+    """
+    held: list[tuple[int, CampaignOutcome]] = []
+    after, highest = ids_of(campaign_id)
+    after, expected = after - 1, 0
+    while True:
+        rows = await _page(storage, after, highest)
+        for row in rows:
+            for outcome in _outcomes(row):
+                heappush(held, (outcome.index, outcome))
+            after = row.id
+        until = first_index(after) if len(rows) == _ROWS_AT_ONCE else total
+        while held and held[0][0] <= until:
+            index, outcome = heappop(held)
+            if index != expected:
+                raise LedgerError(f"the ledger is damaged: recipient {expected:,} is not in it")
+            expected += 1
+            yield outcome
+        if len(rows) < _ROWS_AT_ONCE:
+            break
+    if expected != total:
+        raise LedgerError(f"the ledger is damaged: it holds {expected:,} of {total:,} recipients")
+
+
+async def _page(storage: Storage, after: int, highest: int) -> Sequence[AnyRow]:
+    wanted = (
+        select(batches)
+        .where(batches.c.id > after, batches.c.id <= highest)
+        .order_by(batches.c.id)
+        .limit(_ROWS_AT_ONCE)
+    )
+    async with storage.reading() as connection:
+        return (await connection.execute(wanted)).all()
+
+
+def _outcomes(row: AnyRow) -> list[CampaignOutcome]:
+    state = BatchState(row.state)
+    people = unpack(row.payload, row.size)
+    results = read_results(row.results, row.size)
+    at = None if row.intent_ms is None else from_epoch(row.intent_ms / 1000)
+    return [
+        CampaignOutcome(
+            index=index,
+            key=people.keys[place],
+            to=_to(people, place),
+            number=people.numbers[place] or None,
+            state=OUTCOMES[state],
+            type=None if row.type is None else MessageType(row.type),
+            request_id=row.request_id,
+            error=row.error if people.errors is None else people.errors[place],
+            attempts=row.attempts,
+            attempted_at=at,
+            is_unproven=state is BatchState.UNPROVEN,
+            possible_duplicate=bool(row.is_doubtful),
+            end=result.end,
+            code=result.code,
+            completed_at=result.completed_at,
+        )
+        for place, (index, result) in enumerate(zip(people.indexes, results, strict=True))
+    ]
+
+
+def _to(people: People, place: int) -> str | None:
+    given = people.numbers[place] if people.given is None else people.given[place]
+    return given or None

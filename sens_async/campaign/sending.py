@@ -1,0 +1,142 @@
+"""One pass over a campaign: everything that is planned is claimed and sent once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from sens_async.campaign.claimed import Claim, ClaimedOutcomes
+from sens_async.campaign.claims import Claims
+from sens_async.campaign.errors import LedgerError
+from sens_async.campaign.group_commit import GroupCommit
+from sens_async.campaign.journal import Journal
+from sens_async.campaign.leases import Leases
+from sens_async.campaign.letter import Letter
+from sens_async.campaign.states import OUTCOMES, BatchState, Guarantee
+from sens_async.campaign.status import CampaignStatus
+from sens_async.campaign.storage import Storage
+from sens_async.models import OutcomeState
+from sens_async.session import SensSession
+from sens_async.stream import finish
+
+__all__ = ["Pass"]
+
+
+class Pass:
+    """One pass over the planned batches of a campaign.
+
+    Args:
+        storage: The ledger's.
+        leases: Its claims.
+        session: Sends.
+        owner: The run's name in claims.
+        campaign_id: Of which campaign.
+        letter: What it says.
+        images: Its pictures.
+        guarantee: What is done about a batch that may have been accepted.
+        given_up: Ids of batches that were tried in vain; added to.
+        status: Kept up to date.
+        changed: Called after each change of it.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        leases: Leases,
+        session: SensSession,
+        *,
+        owner: str,
+        campaign_id: int,
+        letter: Letter,
+        images: Sequence[bytes],
+        guarantee: Guarantee,
+        given_up: set[int],
+        status: CampaignStatus,
+        changed: Callable[[], None],
+    ) -> None:
+        self._status = status
+        self._changed = changed
+        self._given_up = given_up
+        self._session = session
+        self._commits = GroupCommit(storage, self._stop)
+        self._journal = Journal(
+            storage,
+            self._commits,
+            campaign_id=campaign_id,
+            service_id=letter.service_id,
+            owner=owner,
+            guarantee=guarantee,
+            settled=self._settled,
+        )
+        self._claims = Claims(
+            leases,
+            owner,
+            campaign_id,
+            letter,
+            clock=session.clock,
+            given_up=frozenset(given_up),
+        )
+        self._run = session.outbox.durable_run(
+            letter.message(session.settings.rules),
+            images,
+            self._claims,
+            self._journal.settle,
+            self._journal,
+        )
+
+    async def run(self) -> int:
+        """Send what is planned.
+
+        Returns:
+            How many batches were claimed.
+
+        Raises:
+            LedgerError: The ledger failed; what was on the wire has ended.
+            Exception: A bug, or an attachment that cannot be sent.
+
+        Cancellation: the first ends the pass in good order, a second abandons what is on the
+        wire. Either is raised when everything is written.
+        """
+        outbox = self._session.outbox
+        try:
+            await finish(self._run, await outbox.start(self._run, None))
+        finally:
+            await _whatever_happens(self._end())
+        self._status.stopped_by = self._run.stopped_by
+        if self._commits.failure is not None:
+            raise self._commits.failure
+        if self._run.failure is not None:
+            raise self._run.failure
+        if isinstance(self._run.stopped_by, LedgerError):
+            raise self._run.stopped_by
+        return self._claims.claimed
+
+    async def _end(self) -> None:
+        await self._commits.flush()
+        await self._claims.aclose()
+
+    def _stop(self, failure: LedgerError) -> None:
+        self._run.stop(failure, keep_taking=False)
+
+    def _settled(self, outcomes: ClaimedOutcomes, claim: Claim) -> None:
+        status, size = self._status, len(outcomes)
+        status.counts[OutcomeState.NOT_SENT] -= size
+        status.counts[OUTCOMES[claim.state]] += size
+        status.in_flight = self._journal.in_flight
+        if claim.state is BatchState.ACCEPTED and outcomes.type is not None:
+            status.counts_by_type[outcomes.type] += size
+        if outcomes.state is OutcomeState.NOT_SENT:
+            self._given_up.add(claim.id)
+        self._changed()
+
+
+async def _whatever_happens(work: Awaitable[None]) -> None:
+    """Do something to its end, and only then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    task.result()
+    if cancellation is not None:
+        raise cancellation

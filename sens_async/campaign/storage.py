@@ -1,0 +1,158 @@
+"""Transactions of a ledger, and what goes wrong with them said in one way."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sens_async.campaign.engines import Engine
+from sens_async.campaign.errors import LedgerError
+from sens_async.campaign.schema import SCHEMA_VERSION, ledgers, metadata
+
+__all__ = ["Storage"]
+
+T = TypeVar("T")
+
+
+class Storage:
+    """A ledger's database, open.
+
+    Args:
+        engine: Which.
+
+    Attributes:
+        engine: As given.
+        secret: What the ledger's hashes are keyed with.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.secret = b""
+        self._writer: AsyncConnection | None = None
+        self._writing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Find the ledger in the database, or make one in an empty database.
+
+        Raises:
+            LedgerError: There is something else, another version, or no database.
+            LedgerBusy: There is nothing yet, and another process is about to make it.
+        """
+        try:
+            self.engine.prepare()
+        except OSError as error:
+            raise LedgerError(f"{self.engine.name} cannot be made: {error.strerror}") from error
+        if not await self._read_header():
+            self.engine.own()
+            async with self.writing() as connection:
+                if not await connection.run_sync(
+                    lambda sync: inspect(sync).has_table(ledgers.name)
+                ):
+                    await connection.run_sync(metadata.create_all)
+                    made = {"version": SCHEMA_VERSION, "secret": secrets.token_bytes(32)}
+                    await connection.execute(ledgers.insert().values(made))
+            await self._read_header()
+
+    async def _read_header(self) -> bool:
+        async with self.reading() as connection:
+            names = set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
+            if ledgers.name not in names:
+                if self.engine.writes_alone and names:
+                    raise LedgerError(f"{self.engine.name} is a database, but no ledger")
+                return False
+            header = (await connection.execute(select(ledgers.c.version, ledgers.c.secret))).one()
+        if header.version != SCHEMA_VERSION:
+            age = "newer" if header.version > SCHEMA_VERSION else "older"
+            raise LedgerError(
+                f"{self.engine.name} was made by {age} sens-async: its schema is version "
+                f"{header.version}, this one reads version {SCHEMA_VERSION}"
+            )
+        self.secret = header.secret
+        return True
+
+    async def aclose(self) -> None:
+        """Close all connections, and give up the right to write."""
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                await writer.close()
+            await self.engine.sql.dispose()
+        finally:
+            self.engine.release()
+
+    async def forget(self) -> None:
+        """Have what was overwritten gone from the disk, too, as far as that is ours to do."""
+        if self.engine.writes_alone:
+            async with self._told("written"), self.engine.sql.connect() as connection:
+                alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await alone.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent look.
+
+        Raises:
+            LedgerError: It failed.
+        """
+        async with self._told("read"), self.engine.sql.connect() as connection:
+            yield connection
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do some work in one transaction, durable when this returns.
+
+        Cancellation: waits for the transaction's end first, so that nothing is half done.
+
+        Raises:
+            LedgerError: See `writing`.
+        """
+
+        async def written() -> T:
+            async with self.writing() as connection:
+                return await work(connection)
+
+        task = asyncio.create_task(written())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # whoever cancelled is not interested
+            raise
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, durable when this ends; one at a time in a process.
+
+        Raises:
+            LedgerError: It failed, and nothing of it was written; or, where the connection broke
+                at its end, it is not known whether it was.
+            LedgerBusy: Another process owns the file.
+        """
+        async with self._writing, self._told("written"):
+            self.engine.own()
+            if self._writer is None or self._writer.closed or self._writer.invalidated:
+                self._writer = await self.engine.sql.connect()
+                await self._writer.execution_options(writes=True)
+            async with self._writer.begin():
+                yield self._writer
+
+    @asynccontextmanager
+    async def _told(self, what: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise self._explained(error, what) from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise LedgerError(f"{self.engine.name} cannot be {what}: {reason}") from error
+
+    def _explained(self, error: SQLAlchemyError, what: str) -> LedgerError:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        lines = str(cause).splitlines() or [""]
+        reason = lines[0].partition("<class")[0].strip() or type(cause).__name__
+        return LedgerError(f"{self.engine.name} cannot be {what}: {reason}")
