@@ -30,7 +30,18 @@ class Claim:
 
     def row(self) -> dict[str, object]:
         """Give what is written of it."""
-        return attrs.asdict(self)
+        return {
+            "id": self.id,
+            "fence": self.fence,
+            "state": self.state,
+            "attempts": self.attempts,
+            "intent_ms": self.intent_ms,
+            "file_ids": self.file_ids,
+            "request_id": self.request_id,
+            "requested_at": self.requested_at,
+            "error": self.error,
+            "is_doubtful": self.is_doubtful,
+        }
 
 
 @attrs.define(eq=False, repr=False)

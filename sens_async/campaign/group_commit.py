@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     Text,
     Update,
+    func,
     select,
     update,
 )
@@ -172,7 +173,7 @@ def _update(changes: FromClause) -> Update:
         .where(
             batches.c.id == changes.c.id,
             batches.c.fence == changes.c.fence,
-            batches.c.state.in_(CLAIMED),
+            func.coalesce(batches.c.state, "").in_(CLAIMED),  # or SQLite goes by the state's index
         )
         .values({name: changes.c[name] for name in fields})
     )

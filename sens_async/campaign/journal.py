@@ -11,7 +11,7 @@ from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.ids import batch_id
 from sens_async.campaign.leases import LEASE_SECONDS
 from sens_async.campaign.packing import batch_digest, key_digest, pack
-from sens_async.campaign.schema import batches, keys
+from sens_async.campaign.schema import batches, keys, people
 from sens_async.campaign.states import CLAIMED, MAX_BLIND_ATTEMPTS, BatchState, Guarantee
 from sens_async.campaign.storage import Storage
 from sens_async.core.batch import Batch
@@ -109,6 +109,9 @@ class Journal:
         parent = _claim_of(batch)
         filled = [part for part in parts if isinstance(part, ClaimedBatch) and len(part)]
         rows = [self._row(part, parent) for part in filled]
+        payloads = [
+            {"batch_id": _claim_of(part).id, "payload": pack(part, part.keys)} for part in filled
+        ]
         named = [
             {"digest": key_digest(self._storage.secret, key), "batch_id": _claim_of(part).id}
             for part in filled
@@ -126,9 +129,11 @@ class Journal:
             )
             if gone.rowcount != 1:
                 return False
-            await connection.execute(delete(keys).where(keys.c.batch_id == parent.id))
+            for table in (keys, people):
+                await connection.execute(delete(table).where(table.c.batch_id == parent.id))
             until = self._storage.engine.now() + LEASE_SECONDS
             await connection.execute(insert(batches).values(lease_until=until), rows)
+            await connection.execute(insert(people), payloads)
             if named:
                 await connection.execute(insert(keys), named)
             return True
@@ -150,7 +155,6 @@ class Journal:
             "type": part.envelope.type.value,
             "has_subject": part.envelope.has_subject,
             "digest": batch_digest(part, self._service_id),
-            "payload": pack(part, part.keys),
             "owner": self._owner,
         }
 

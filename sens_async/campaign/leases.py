@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sens_async.campaign.engines import Engine
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.ids import ids_of
-from sens_async.campaign.schema import AnyRow, batches
+from sens_async.campaign.schema import AnyRow, batches, people
 from sens_async.campaign.states import CLAIMED, OPEN, BatchState
 from sens_async.campaign.storage import Storage
 
@@ -18,17 +18,17 @@ __all__ = ["LEASE_SECONDS", "Leases"]
 LEASE_SECONDS = 60.0
 """How long a claim holds without being renewed; it is renewed three times as often."""
 
-_READ = (
+_READ = select(
     batches.c.id,
     batches.c.size,
     batches.c.type,
     batches.c.has_subject,
-    batches.c.payload,
+    people.c.payload,
     batches.c.fence,
     batches.c.attempts,
     batches.c.intent_ms,
     batches.c.is_doubtful,
-)
+).join(people, people.c.batch_id == batches.c.id)
 
 
 class Leases:
@@ -70,19 +70,20 @@ class Leases:
                 fence=batches.c.fence + 1,
                 lease_until=engine.now() + LEASE_SECONDS,
             )
-            .returning(*_READ)
+            .returning(batches.c.id)
         )
 
         async def write(connection: AsyncConnection) -> Sequence[AnyRow]:
-            return (await connection.execute(claim)).all()
+            ids = (await connection.scalars(claim)).all()
+            claimed = _READ.where(batches.c.id.in_(ids)).order_by(batches.c.id)
+            return (await connection.execute(claimed)).all() if ids else []
 
         try:
-            rows = await self._storage.write(write)
+            return await self._storage.write(write)
         except LedgerError as error:
             if isinstance(error.__cause__, IntegrityError):  # an equal one was claimed just now
                 return []
             raise
-        return sorted(rows, key=lambda row: row.id)
 
     async def renew(self, owner: str) -> None:
         """Hold what one has for another while."""

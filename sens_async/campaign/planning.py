@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sens_async.campaign.fingerprint import STRETCH, Fingerprint
 from sens_async.campaign.ids import batch_id, ids_of
 from sens_async.campaign.packing import LeftOut, batch_digest, key_digest, keys_of, pack
-from sens_async.campaign.schema import batches, campaigns, keys, pictures
+from sens_async.campaign.schema import batches, campaigns, keys, people, pictures
 from sens_async.campaign.states import BatchState
 from sens_async.campaign.storage import Storage
 from sens_async.core.batch import Batch
@@ -86,6 +86,7 @@ class Planner:
         self._chunking = chunking
         self._left_out = {state: LeftOut(state) for state in _STATES}
         self._rows: list[dict[str, object]] = []
+        self._people: list[dict[str, object]] = []
         self._keys: list[dict[str, object]] = []
         self._places: array[int] | None = array("Q") if skips_known_keys else None
 
@@ -116,6 +117,7 @@ class Planner:
         batch.indexes = self._original(batch.indexes)
         own_keys = keys_of(batch.recipients)
         number = batch_id(self._campaign_id, batch.indexes[0])
+        self._people.append({"batch_id": number, "payload": pack(batch, own_keys)})
         self._rows.append(
             {
                 "id": number,
@@ -124,7 +126,6 @@ class Planner:
                 "type": batch.envelope.type.value,
                 "has_subject": batch.envelope.has_subject,
                 "digest": batch_digest(batch, self._service_id),
-                "payload": pack(batch, own_keys),
             }
         )
         self._keys.extend(
@@ -141,15 +142,16 @@ class Planner:
             self._add_left_out(left_out)
 
     def _add_left_out(self, left_out: LeftOut) -> None:
+        number, size = batch_id(self._campaign_id, left_out.first_index), len(left_out)
+        self._people.append({"batch_id": number, "payload": left_out.pop()})
         self._rows.append(
             {
-                "id": batch_id(self._campaign_id, left_out.first_index),
-                "size": len(left_out),
+                "id": number,
+                "size": size,
                 "state": _STATES[left_out.state],
                 "type": None,
                 "has_subject": False,
                 "digest": b"",
-                "payload": left_out.pop(),
             }
         )
 
@@ -161,11 +163,13 @@ class Planner:
 
     async def _write(self, *, is_whole: bool = False) -> None:
         rows, self._rows = self._rows, []
+        payloads, self._people = self._people, []
         own_keys, self._keys = self._keys, []
 
         async def write(connection: AsyncConnection) -> None:
             if rows:
                 await connection.execute(insert(batches), rows)
+                await connection.execute(insert(people), payloads)
             if own_keys:
                 given = self._storage.engine.rows(
                     "given", [("digest", Text()), ("batch_id", keys.c.batch_id.type)]
@@ -233,7 +237,8 @@ class Planner:
 async def forget_plan(connection: AsyncConnection, campaign_id: int) -> None:
     """Remove a campaign of which nothing was sent."""
     lowest, highest = ids_of(campaign_id)
-    await connection.execute(delete(keys).where(keys.c.batch_id.between(lowest, highest)))
+    for table in (keys, people):
+        await connection.execute(delete(table).where(table.c.batch_id.between(lowest, highest)))
     await connection.execute(delete(batches).where(batches.c.id.between(lowest, highest)))
     await connection.execute(delete(pictures).where(pictures.c.campaign_id == campaign_id))
     await connection.execute(delete(campaigns).where(campaigns.c.id == campaign_id))

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.ids import ids_of
 from sens_async.campaign.packing import without_people
-from sens_async.campaign.schema import batches, campaigns, pictures
+from sens_async.campaign.schema import batches, campaigns, people, pictures
 from sens_async.campaign.states import BatchState
 from sens_async.campaign.storage import Storage
 
@@ -37,18 +37,18 @@ async def purge(storage: Storage, campaign_id: int, now: float) -> None:
 
     async def some(connection: AsyncConnection) -> int | None:
         wanted = (
-            select(batches.c.id, batches.c.payload)
-            .where(batches.c.id > after, batches.c.id <= highest)
-            .order_by(batches.c.id)
+            select(people)
+            .where(people.c.batch_id > after, people.c.batch_id <= highest)
+            .order_by(people.c.batch_id)
             .limit(_ROWS_AT_ONCE)
         )
         rows = (await connection.execute(wanted)).all()
         for row in rows:
             bare = without_people(row.payload)
             await connection.execute(
-                update(batches).where(batches.c.id == row.id).values(payload=bare)
+                update(people).where(people.c.batch_id == row.batch_id).values(payload=bare)
             )
-        return rows[-1].id if rows else None
+        return rows[-1].batch_id if rows else None
 
     while (last := await storage.write(some)) is not None:
         after = last

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sens_async.campaign.errors import error_text
 from sens_async.campaign.letter import reservation_of
 from sens_async.campaign.packing import unpack
-from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns
+from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, people
 from sens_async.campaign.states import BatchState, Guarantee
 from sens_async.campaign.storage import Storage
 from sens_async.core.evidence import MARGIN, Evidence
@@ -163,10 +163,12 @@ async def _unknown(storage: Storage, service_id: str) -> Sequence[AnyRow]:
     wanted = (
         select(
             batches,
+            people.c.payload,
             campaigns.c.id.label("campaign_id"),
             *(column for column in campaigns.c if column.name not in batches.c),
         )
         .select_from(batches)
+        .join(people, people.c.batch_id == batches.c.id)
         .join(campaigns, campaigns.c.id == campaign_id)
         .where(batches.c.state == BatchState.UNKNOWN, campaigns.c.service_id == service_id)
         .order_by(batches.c.intent_ms, batches.c.id)
@@ -213,9 +215,9 @@ async def _accepted(
         rows = (await connection.execute(near)).all()
         rows = sorted(rows, key=lambda row: abs(row.intent_ms - times[0]))
         nearest = [row.id for row in rows[:_CONTROLS]]
-        payloads = select(batches.c.id, batches.c.size, batches.c.payload)
-        found = await connection.execute(payloads.where(batches.c.id.in_(nearest)))
-        numbers = {row.id: unpack(row.payload, row.size).numbers[0] for row in found if row.payload}
+        found = await connection.execute(select(people).where(people.c.batch_id.in_(nearest)))
+        first = {row.batch_id: unpack(row.payload, 1).numbers[0] for row in found}
+        numbers = {number: one for number, one in first.items() if one}
     return [
         _batch(
             OutcomeState.ACCEPTED,

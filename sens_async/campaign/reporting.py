@@ -11,7 +11,7 @@ from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.ids import first_index, ids_of
 from sens_async.campaign.packing import People, unpack
 from sens_async.campaign.results import read_results
-from sens_async.campaign.schema import AnyRow, batches
+from sens_async.campaign.schema import AnyRow, batches, people
 from sens_async.campaign.states import OUTCOMES, BatchState
 from sens_async.campaign.storage import Storage
 from sens_async.core.phone import mask
@@ -107,7 +107,8 @@ async def report(storage: Storage, campaign_id: int, total: int) -> AsyncIterato
 
 async def _page(storage: Storage, after: int, highest: int) -> Sequence[AnyRow]:
     wanted = (
-        select(batches)
+        select(batches, people.c.payload)
+        .join(people, people.c.batch_id == batches.c.id)
         .where(batches.c.id > after, batches.c.id <= highest)
         .order_by(batches.c.id)
         .limit(_ROWS_AT_ONCE)

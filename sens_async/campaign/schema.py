@@ -32,6 +32,7 @@ __all__ = [
     "keys",
     "ledgers",
     "metadata",
+    "people",
     "pictures",
 ]
 
@@ -101,7 +102,6 @@ batches = Table(
     Column("type", String(3)),
     Column("has_subject", Boolean, nullable=False, default=False),
     Column("digest", LargeBinary(16), nullable=False),
-    Column("payload", LargeBinary),
     Column("owner", Text),
     Column("fence", Integer, nullable=False, default=0),
     Column("lease_until", Double),
@@ -115,7 +115,8 @@ batches = Table(
     Column("results", LargeBinary),
     Column("ended", Integer, nullable=False, default=0),
 )
-"""A request's recipients, or some who were refused or left out when planned.
+"""Some recipients: of one request, or refused or left out when planned. Who they are is elsewhere,
+since a row that changes three times must be small.
 
 `id` is the campaign's id and the place in the input of the first recipient; `intent_ms` the
 signature time of the last request, in milliseconds since the epoch; `is_doubtful` says that
@@ -138,6 +139,14 @@ Index(
     postgresql_where=_is_open,
 )
 # Literal, since an engine uses a partial index only where it sees the same words.
+
+people = Table(
+    "sens_people",
+    metadata,
+    Column("batch_id", batches.c.id.type, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+"""Who is in a batch; see `sens_async.campaign.packing`."""
 
 keys = Table(
     "sens_key",

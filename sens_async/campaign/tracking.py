@@ -9,7 +9,7 @@ from sens_async.campaign.ids import ids_of
 from sens_async.campaign.letter import Letter
 from sens_async.campaign.packing import unpack
 from sens_async.campaign.results import Result, pack_results, read_results
-from sens_async.campaign.schema import AnyRow, batches
+from sens_async.campaign.schema import AnyRow, batches, people
 from sens_async.campaign.states import BatchState
 from sens_async.campaign.status import CampaignStatus
 from sens_async.campaign.storage import Storage
@@ -117,11 +117,12 @@ class Tracker:
             select(
                 batches.c.id,
                 batches.c.size,
-                batches.c.payload,
+                people.c.payload,
                 batches.c.results,
                 batches.c.request_id,
                 batches.c.intent_ms,
             )
+            .join(people, people.c.batch_id == batches.c.id)
             .where(batches.c.id > after, batches.c.id <= highest)
             .where(batches.c.state == BatchState.ACCEPTED, batches.c.ended < batches.c.size)
             .order_by(batches.c.id)
