@@ -120,12 +120,13 @@ class GroupCommit:
             for change, is_ours in zip(group, ours, strict=True):
                 if change.written is not None and not change.written.done():
                     change.written.set_result(is_ours)
+        self._writer = None  # in the same turn: what comes now begins another
 
     def _stopped(self, writer: asyncio.Task[None]) -> None:
-        self._writer = None
         error = None if writer.cancelled() else writer.exception()
         if not writer.cancelled() and error is None:
             return
+        self._writer = None
         if isinstance(error, LedgerError):
             self.failure = error
         else:

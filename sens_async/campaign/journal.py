@@ -1,6 +1,7 @@
 """What a run of a campaign writes down: every intent before its request, and every outcome."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,7 +10,7 @@ from sens_async.campaign.claimed import Claim, ClaimedBatch, ClaimedOutcomes
 from sens_async.campaign.errors import error_text
 from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.ids import batch_id
-from sens_async.campaign.leases import LEASE_SECONDS
+from sens_async.campaign.leases import LEASE_SECONDS, is_held_up
 from sens_async.campaign.packing import batch_digest, key_digest, pack
 from sens_async.campaign.schema import batches, keys, people
 from sens_async.campaign.states import CLAIMED, MAX_BLIND_ATTEMPTS, BatchState, Guarantee
@@ -20,6 +21,15 @@ from sens_async.models import OutcomeState
 from sens_async.outcomes import OutcomeBatch
 
 __all__ = ["Journal"]
+
+
+class Settled(Protocol):
+    """Told what became of a batch."""
+
+    def __call__(self, outcomes: ClaimedOutcomes, claim: Claim, *, was_doubtful: bool) -> None:
+        """Take it in."""
+        ...
+
 
 _STATES = {
     OutcomeState.ACCEPTED: BatchState.ACCEPTED,
@@ -39,7 +49,7 @@ class Journal:
         service_id: Its service's.
         owner: The run's name in claims.
         guarantee: What is done about a batch that may have been accepted.
-        settled: Told what became of each batch, once.
+        settled: Told what became of each batch, once, and whether it was doubtful before.
 
     Attributes:
         in_flight: Recipients whose request was noted, and has no outcome yet.
@@ -54,7 +64,7 @@ class Journal:
         service_id: str,
         owner: str,
         guarantee: Guarantee,
-        settled: Callable[[ClaimedOutcomes, Claim], None],
+        settled: Settled,
     ) -> None:
         self.in_flight = 0
         self._storage = storage
@@ -91,6 +101,7 @@ class Journal:
         claim = outcomes.claim
         if claim.state is BatchState.INFLIGHT:
             self.in_flight -= len(outcomes)
+        was_doubtful = claim.is_doubtful
         claim.state = _STATES[outcomes.state]
         claim.request_id = outcomes.request_id
         at = outcomes.requested_at
@@ -100,8 +111,12 @@ class Journal:
         if is_unknown and self._is_blind and claim.attempts < MAX_BLIND_ATTEMPTS:
             claim.is_doubtful = True
             claim.state = BatchState.PLANNED
+        if claim.state is BatchState.REJECTED and was_doubtful:
+            claim.state = (
+                BatchState.UNPROVEN
+            )  # this request was refused, an earlier one perhaps not
         self._commits.submit(claim)
-        self._settled(outcomes, claim)
+        self._settled(outcomes, claim, was_doubtful=was_doubtful)
 
     async def divide(self, batch: Batch, parts: Sequence[Batch]) -> bool:
         """Put parts in the place of a refused batch, in one transaction."""
@@ -131,6 +146,9 @@ class Journal:
                 return False
             for table in (keys, people):
                 await connection.execute(delete(table).where(table.c.batch_id == parent.id))
+            for row in rows:
+                if await is_held_up(connection, self._storage.engine, row["digest"]):
+                    row["state"] = BatchState.PLANNED  # its turn comes; this run cannot send it now
             until = self._storage.engine.now() + LEASE_SECONDS
             await connection.execute(insert(batches).values(lease_until=until), rows)
             await connection.execute(insert(people), payloads)

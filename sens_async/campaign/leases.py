@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,10 +13,16 @@ from sens_async.campaign.schema import AnyRow, batches, people
 from sens_async.campaign.states import CLAIMED, OPEN, BatchState
 from sens_async.campaign.storage import Storage
 
-__all__ = ["LEASE_SECONDS", "Leases"]
+__all__ = ["LEASE_SECONDS", "SETTLE_SECONDS", "Leases", "is_held_up"]
 
 LEASE_SECONDS = 60.0
 """How long a claim holds without being renewed; it is renewed three times as often."""
+
+SETTLE_SECONDS = 600.0
+"""Seconds after its signature in which a request may turn up; see `SensSession.resolve`."""
+
+_CLAIM_AGAIN = 5
+"""Times that a claim is made if others claim equal batches at the same moment."""
 
 _READ = select(
     batches.c.id,
@@ -59,7 +65,7 @@ class Leases:
             limit: At most so many.
         """
         engine = self._engine
-        wanted = engine.skipping_locked(_planned(campaign_id, after).limit(limit))
+        wanted = engine.skipping_locked(_planned(campaign_id, after, engine).limit(limit))
         claim = (
             update(batches)
             .where(batches.c.id.in_(wanted))
@@ -78,12 +84,13 @@ class Leases:
             claimed = _READ.where(batches.c.id.in_(ids)).order_by(batches.c.id)
             return (await connection.execute(claimed)).all() if ids else []
 
-        try:
-            return await self._storage.write(write)
-        except LedgerError as error:
-            if isinstance(error.__cause__, IntegrityError):  # an equal one was claimed just now
-                return []
-            raise
+        for _ in range(_CLAIM_AGAIN):
+            try:
+                return await self._storage.write(write)
+            except LedgerError as error:
+                if not isinstance(error.__cause__, IntegrityError):
+                    raise  # else an equal one was claimed just now
+        return []
 
     async def renew(self, owner: str) -> None:
         """Hold what one has for another while."""
@@ -131,7 +138,23 @@ class Leases:
         await self._storage.write(write)
 
 
-def _planned(campaign_id: int, after: int) -> Select[tuple[int]]:
+async def is_held_up(connection: AsyncConnection, engine: Engine, digest: object) -> bool:
+    """Whether a batch of this digest must wait until an equal one is settled."""
+    equal = select(batches.c.id).where(batches.c.digest == digest, _is_unsettled(batches, engine))
+    return (await connection.execute(equal.limit(1))).first() is not None
+
+
+def _is_unsettled(table: FromClause, engine: Engine) -> ColumnElement[bool]:
+    """Give the condition that a request for a batch may yet turn up in the service's list.
+
+    That is also so of one that is not looked for any more, or was sent again at once.
+    """
+    since = (engine.now() - SETTLE_SECONDS) * 1_000
+    is_orphan = or_(table.c.state == BatchState.UNPROVEN, table.c.is_doubtful)
+    return or_(table.c.state.in_(OPEN), and_(is_orphan, table.c.intent_ms > since))
+
+
+def _planned(campaign_id: int, after: int, engine: Engine) -> Select[tuple[int]]:
     """Give the batches that may be claimed."""
     lowest, highest = ids_of(campaign_id)
     other = batches.alias("other")
@@ -139,7 +162,10 @@ def _planned(campaign_id: int, after: int) -> Select[tuple[int]]:
     equal = exists().where(
         other.c.digest == batches.c.digest,
         other.c.id != batches.c.id,
-        or_(other.c.state.in_(OPEN), and_(other.c.state == BatchState.PLANNED, is_before)),
+        or_(
+            _is_unsettled(other, engine),
+            and_(other.c.state == BatchState.PLANNED, is_before),
+        ),
     )
     return (
         select(batches.c.id)

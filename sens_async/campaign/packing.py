@@ -5,11 +5,13 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypedDict
+from unicodedata import is_normalized
 
 import orjson
 
 from sens_async.campaign.errors import error_text
 from sens_async.core.batch import Batch
+from sens_async.core.matching import plain
 from sens_async.models import OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 
@@ -162,22 +164,25 @@ def key_digest(secret: bytes, key: str) -> str:
 
 
 def batch_digest(batch: Batch, service_id: str) -> bytes:
-    """Give what is equal for requests that the service's list could not tell apart."""
-    envelope, numbers = batch.envelope, batch.numbers
-    texts, titles = batch.final_texts, batch.final_titles
-    if len(texts) == len(titles) == 1:
-        people: list[object] = [sorted(numbers), texts[0], titles[0]]
+    """Give what is equal for requests that may be taken for each other in the service's list.
+
+    It must not be finer than `sens_async.core.matching`, which takes texts for equal whose
+    spelling alone differs, and looks past a subject that is not listed.
+    """
+    envelope, numbers, texts = batch.envelope, batch.numbers, _plain_all(batch.final_texts)
+    if len(texts) == 1:
+        who: list[object] = [sorted(numbers), texts[0]]
     else:
-        count = len(numbers)
-        everybody = zip(
-            numbers,
-            texts if len(texts) == count else [*texts] * count,
-            titles if len(titles) == count else [*titles] * count,
-            strict=True,
-        )
-        people = [*sorted(everybody)]
-    what = [service_id, envelope.sender, envelope.country_code, envelope.content_type, people]
+        who = [*sorted(zip(numbers, texts, strict=True))]
+    what = [service_id, envelope.sender, envelope.country_code, envelope.content_type, who]
     return hashlib.sha256(_dumps(what)).digest()[:16]
+
+
+def _plain_all(texts: Sequence[str]) -> list[str]:
+    """Give texts as `plain` gives each; most hold nothing that may be spelt in several ways."""
+    joined = "".join(texts)
+    is_plain = "&" not in joined and "\r" not in joined and is_normalized("NFC", joined)
+    return list(map(str.strip if is_plain else plain, texts))
 
 
 def _places(indexes: Sequence[int]) -> int | list[int]:

@@ -23,6 +23,7 @@ from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.models import ContentType, MessageType, OutcomeState
 from sens_async.outcomes import OutcomeBatch
 from sens_async.report import BulkReport
+from sens_async.searching import RETENTION
 from sens_async.session import SensSession
 
 __all__ = ["Round", "reconcile"]
@@ -103,7 +104,8 @@ async def reconcile(
     assert resolution.report is not None
     doubled = {ids[0] for ids in resolution.suspected_duplicates}
     settled = zip(unknown, resolution.report.batches, strict=False)  # the accepted come behind
-    known = [(row, batch, _state(row, batch, guarantees)) for row, batch in settled]
+    oldest = (session.clock.time() - RETENTION) * 1_000
+    known = [(row, batch, _state(row, batch, guarantees, oldest)) for row, batch in settled]
     await _write(storage, known, doubled)
     counts = Counter(state for _, _, state in known)
     return Round(
@@ -116,11 +118,14 @@ async def reconcile(
     )
 
 
-def _state(row: AnyRow, known: OutcomeBatch, guarantees: Mapping[int, Guarantee]) -> BatchState:
+def _state(
+    row: AnyRow, known: OutcomeBatch, guarantees: Mapping[int, Guarantee], oldest: float
+) -> BatchState:
     if known.state is OutcomeState.ACCEPTED:
         return BatchState.ACCEPTED
     if known.state is not OutcomeState.NOT_SENT:
-        return BatchState.UNKNOWN
+        # What SENS lists no more will never be known, and must not hold others up for ever.
+        return BatchState.UNPROVEN if row.intent_ms < oldest else BatchState.UNKNOWN
     guarantee = guarantees.get(row.campaign_id, Guarantee(row.guarantee))
     if guarantee is Guarantee.AT_MOST_ONCE:
         return BatchState.UNPROVEN
@@ -150,7 +155,9 @@ async def _write(
                     fence=row.fence + 1,
                     request_id=batch.request_id,
                     requested_at=None if at is None else at.timestamp(),
-                    error=error_text(batch.error),
+                    error=None
+                    if state is BatchState.ACCEPTED
+                    else error_text(batch.error) or row.error,
                     is_doubtful=bool(row.is_doubtful) or batch.request_id in doubled,
                 )
             )

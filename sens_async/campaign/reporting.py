@@ -12,7 +12,7 @@ from sens_async.campaign.ids import first_index, ids_of
 from sens_async.campaign.packing import People, unpack
 from sens_async.campaign.results import read_results
 from sens_async.campaign.schema import AnyRow, batches, people
-from sens_async.campaign.states import OUTCOMES, BatchState
+from sens_async.campaign.states import BatchState, outcome_of
 from sens_async.campaign.storage import Storage
 from sens_async.core.phone import mask
 from sens_async.core.schedule import from_epoch
@@ -128,7 +128,7 @@ def _outcomes(row: AnyRow) -> list[CampaignOutcome]:
             key=people.keys[place],
             to=_to(people, place),
             number=people.numbers[place] or None,
-            state=OUTCOMES[state],
+            state=outcome_of(state, is_doubtful=bool(row.is_doubtful)),
             type=None if row.type is None else MessageType(row.type),
             request_id=row.request_id,
             error=row.error if people.errors is None else people.errors[place],

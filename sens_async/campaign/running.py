@@ -36,7 +36,8 @@ _A_MOMENT = 0.1
 """Seconds waited beyond a moment, so that it has come."""
 
 _PATIENCE = 5
-"""Rounds that settle nothing although it is time, after which what is unknown is left so."""
+"""Rounds that move nothing although it is time, after which what is unknown is left so; but not
+before the longest time in which something may turn up has passed without any movement."""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,7 +120,7 @@ class Runner:
             self._living.discard(self._owner)
 
     async def _carry_on(self, *, sends: bool) -> None:
-        pause, misses = _FIRST_PAUSE, 0
+        pause, misses, moved_at = _FIRST_PAUSE, 0, self._clock.monotonic()
         while True:
             claimed = await self._pass() if sends else 0
             if self.status.stopped_by is not None:
@@ -133,9 +134,13 @@ class Runner:
             at_work = sum(states[state] for state in CLAIMED) if sends else 0
             moves = claimed or at_work or last.has_news or not last.is_due(self._now())
             misses = 0 if moves else misses + 1
+            if moves:
+                moved_at = self._clock.monotonic()
+            still = self._clock.monotonic() - moved_at
+            is_stuck = misses >= _PATIENCE and still >= self._order.settle
             waiting = self._waiting(states) if sends else 0
             is_open = at_work or waiting or states[BatchState.UNKNOWN]
-            if not is_open or not self._order.waits or misses >= _PATIENCE:
+            if not is_open or not self._order.waits or is_stuck:
                 if waiting and not claimed:
                     self.status.stopped_by = _blocked(waiting)
                 return
@@ -214,7 +219,10 @@ class Runner:
             return
         mine = batches.c.id.between(*ids_of(self._order.campaign_id))
         other = batches.alias("other")
-        is_before = and_(other.c.state == BatchState.UNPROVEN, other.c.id < batches.c.id)
+        is_before = and_(
+            other.c.state == BatchState.UNPROVEN,
+            other.c.id.between(ids_of(self._order.campaign_id)[0], batches.c.id - 1),
+        )
         equal = exists().where(
             other.c.digest == batches.c.digest,
             other.c.id != batches.c.id,

@@ -10,9 +10,10 @@ from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.journal import Journal
 from sens_async.campaign.leases import Leases
 from sens_async.campaign.letter import Letter
-from sens_async.campaign.states import OUTCOMES, BatchState, Guarantee
+from sens_async.campaign.states import BatchState, Guarantee, outcome_of
 from sens_async.campaign.status import CampaignStatus
 from sens_async.campaign.storage import Storage
+from sens_async.errors import RunStopped
 from sens_async.models import OutcomeState
 from sens_async.session import SensSession
 from sens_async.stream import finish
@@ -116,14 +117,14 @@ class Pass:
     def _stop(self, failure: LedgerError) -> None:
         self._run.stop(failure, keep_taking=False)
 
-    def _settled(self, outcomes: ClaimedOutcomes, claim: Claim) -> None:
+    def _settled(self, outcomes: ClaimedOutcomes, claim: Claim, *, was_doubtful: bool) -> None:
         status, size = self._status, len(outcomes)
-        status.counts[OutcomeState.NOT_SENT] -= size
-        status.counts[OUTCOMES[claim.state]] += size
+        status.counts[outcome_of(BatchState.PLANNED, is_doubtful=was_doubtful)] -= size
+        status.counts[outcome_of(claim.state, is_doubtful=claim.is_doubtful)] += size
         status.in_flight = self._journal.in_flight
         if claim.state is BatchState.ACCEPTED and outcomes.type is not None:
             status.counts_by_type[outcomes.type] += size
-        if outcomes.state is OutcomeState.NOT_SENT:
+        if outcomes.state is OutcomeState.NOT_SENT and not isinstance(outcomes.error, RunStopped):
             self._given_up.add(claim.id)
         self._changed()
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from sens_async.models import OutcomeState
 
-__all__ = ["CLAIMED", "MAX_BLIND_ATTEMPTS", "OPEN", "OUTCOMES", "BatchState", "Guarantee"]
+__all__ = ["CLAIMED", "MAX_BLIND_ATTEMPTS", "OPEN", "BatchState", "Guarantee", "outcome_of"]
 
 MAX_BLIND_ATTEMPTS = 5
 """Requests for one batch, under `at_least_once`, after which an unknown one is left unknown."""
@@ -27,7 +27,7 @@ class BatchState(StrEnum):
     """Where a batch is."""
 
     PLANNED = "PLANNED"
-    """Nothing of it is out: it waits to be sent."""
+    """Nothing of it is out that will not be sent again anyway: it waits to be sent."""
     CLAIMED = "CLAIMED"
     """A worker has it, and no request that could be accepted is out."""
     INFLIGHT = "INFLIGHT"
@@ -55,7 +55,7 @@ class Guarantee(StrEnum):
     """It is sent again at once, and flagged: somebody may get it twice."""
 
 
-OUTCOMES = {
+_OUTCOMES = {
     BatchState.PLANNED: OutcomeState.NOT_SENT,
     BatchState.CLAIMED: OutcomeState.NOT_SENT,
     BatchState.INFLIGHT: OutcomeState.UNKNOWN,
@@ -65,7 +65,20 @@ OUTCOMES = {
     BatchState.REJECTED: OutcomeState.REJECTED,
     BatchState.SKIPPED: OutcomeState.SKIPPED,
 }
-"""What is known of a recipient whose batch is in a state."""
+
+
+def outcome_of(state: BatchState, *, is_doubtful: bool) -> OutcomeState:
+    """Give what is known of a recipient whose batch is in a state.
+
+    Args:
+        state: The batch's.
+        is_doubtful: Whether an earlier request for it may have been accepted.
+    """
+    outcome = _OUTCOMES[state]
+    if is_doubtful and outcome is OutcomeState.NOT_SENT:
+        return OutcomeState.UNKNOWN
+    return outcome
+
 
 CLAIMED = (BatchState.CLAIMED, BatchState.INFLIGHT)
 """States in which a batch is a worker's."""

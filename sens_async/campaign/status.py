@@ -9,7 +9,7 @@ from sqlalchemy import case, func, select
 from sens_async.campaign.ids import ids_of
 from sens_async.campaign.results import read_results
 from sens_async.campaign.schema import batches
-from sens_async.campaign.states import OUTCOMES, BatchState
+from sens_async.campaign.states import BatchState, outcome_of
 from sens_async.campaign.storage import Storage
 from sens_async.deliveries import DeliveryEnd
 from sens_async.errors import SensError
@@ -83,7 +83,7 @@ async def read_status(storage: Storage, name: str, campaign_id: int) -> Campaign
         rows = (await connection.execute(counted)).all()
     for word, type_name, is_doubtful, size in rows:
         state = BatchState(word)
-        status.counts[OUTCOMES[state]] += int(size)
+        status.counts[outcome_of(state, is_doubtful=bool(is_doubtful))] += int(size)
         if state is BatchState.INFLIGHT:
             status.in_flight += int(size)
         if state is BatchState.UNPROVEN:

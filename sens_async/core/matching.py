@@ -25,7 +25,7 @@ from typing import NamedTuple
 from sens_async.core.evidence import Evidence
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Candidate", "Finding", "Matcher", "Row", "Verdict", "match"]
+__all__ = ["Candidate", "Finding", "Matcher", "Row", "Verdict", "match", "plain"]
 
 EARLIEST = 60.0
 """Seconds before its signature from which on a request is too early to be taken for another."""
@@ -264,7 +264,7 @@ class _Profile:
 
     @cached_property
     def _texts(self) -> frozenset[str]:
-        return frozenset(map(_plain, self._evidence.texts))
+        return frozenset(map(plain, self._evidence.texts))
 
     def compare(self, candidate: Candidate, ahead: float) -> _Likeness:
         """Say how like a candidate is, by the least like of its rows."""
@@ -329,11 +329,11 @@ class _Profile:
         like = _Likeness.SAME
         if row.text:
             like = _agreement(row.text, text)
-            if like is _Likeness.OTHER and _plain(row.text) in self._texts:
+            if like is _Likeness.OTHER and plain(row.text) in self._texts:
                 like = _Likeness.DOUBTFUL  # it may list the request's default text for everybody
         if row.title and title:
             like = min(like, _agreement(row.title, title))
-        elif row.title and not _plain(text).startswith(_plain(row.title)):
+        elif row.title and not plain(text).startswith(plain(row.title)):
             like = min(like, _Likeness.DOUBTFUL)
         elif row.title or title:
             like = min(like, _Likeness.LIKE)
@@ -346,7 +346,7 @@ class _Profile:
 def _agreement(told: str, asked: str) -> _Likeness:
     if told == asked:
         return _Likeness.SAME
-    if _plain(told) == _plain(asked):
+    if plain(told) == plain(asked):
         return _Likeness.LIKE
     bare, wanted = _bare(told), _bare(asked)
     if bare == wanted:
@@ -359,7 +359,7 @@ def _digits(number: str) -> str:
     return number if number.isdigit() else "".join(filter(str.isdigit, number))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text without what may be spelt in several ways."""
     lines = unescape(text).replace("\r\n", "\n").replace("\r", "\n")
     return unicodedata.normalize("NFC", lines).strip()

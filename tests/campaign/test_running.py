@@ -332,6 +332,97 @@ class TestEqualCampaigns:
         told = await check(campaign, emulator, most=2)
         assert len({one.request_id for one in told}) == 2
 
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ({"content": "hello"}, {"content": "hello "}),
+            ({"content": "hello\nyou"}, {"content": "hello\r\nyou"}),
+            ({"content": "é"}, {"content": "e\u0301"}),
+            ({"content": "가" * 60}, {"content": "가" * 60, "subject": "제목"}),
+        ],
+    )
+    async def test_what_may_be_taken_for_it_holds_it_up_as_well(
+        self, ledger, open_session, emulator, first, second
+    ):
+        sens = await open_session(unencodable="replace")
+        one = await ledger.plan(sens, "one", numbers(100), **first)
+        two = await ledger.plan(sens, "two", numbers(100), **second)
+        emulator.fail("drop", requests=1)
+        await one.run(sens, wait=False)
+        assert (await two.run(sens, wait=False)).counts == {OutcomeState.NOT_SENT: 100}
+        assert (await two.run(sens)).counts == {OutcomeState.ACCEPTED: 100}
+        assert (await one.status()).unproven == 100
+        assert {len(admitted) for admitted in emulator.admissions.values()} == {1}
+
+    async def test_the_part_of_one_may_be_equal_to_another(self, ledger, sens, emulator):
+        one = await ledger.plan(sens, "one", ["010-0000-0001"], TEXT)
+        two = await ledger.plan(sens, "two", ["010-0000-0001", "010-0000-0002"], TEXT)
+        emulator.fail("drop", requests=1, accept=True)
+        assert (await one.run(sens, wait=False)).counts[OutcomeState.UNKNOWN] == 1
+        emulator.fail("bad_request", requests=2)
+        assert (await two.run(sens)).counts == {OutcomeState.ACCEPTED: 2}
+        assert (await one.status()).counts == {OutcomeState.ACCEPTED: 1}
+        ids = {one.request_id for one in emulator.admissions["01000000001"]}
+        told = [(await rows(campaign))[0].request_id for campaign in (one, two)]
+        assert set(told) == ids
+        assert len(ids) == 2
+
+    async def test_one_that_was_sent_again_blindly_is_not_taken_for_the_other(
+        self, ledger, sens, emulator
+    ):
+        one = await ledger.plan(sens, "one", numbers(100), TEXT, guarantee="at_least_once")
+        two = await ledger.plan(sens, "two", numbers(100), TEXT, guarantee="effectively_once")
+        emulator.fail("drop", requests=1, accept=True)
+        emulator.fail("quota", requests=2)
+        await one.run(sens)
+        emulator.fail("drop", requests="3", accept=False)
+        assert (await two.run(sens)).counts == {OutcomeState.ACCEPTED: 100}
+        told = await rows(two)
+        assert {admission.request_id for admission in emulator.admissions["01000000000"]} > {
+            told[0].request_id
+        }
+
+    async def test_an_older_one_does_not_keep_it_from_being_taken_up(self, ledger, sens, emulator):
+        for name in ("one", "two"):
+            campaign = await ledger.plan(sens, name, numbers(100), TEXT)
+            emulator.fail("drop", times=1)
+            assert (await campaign.run(sens)).unproven == 100
+            emulator.clear_faults()
+            await asyncio.sleep(700)
+        status = await campaign.run(sens, guarantee="effectively_once")
+        assert status.counts == {OutcomeState.ACCEPTED: 100}
+
+
+class TestAtLeastOnceIsHonest:
+    async def test_a_refusal_after_an_unknown_is_no_rejection(self, ledger, sens, emulator):
+        campaign = await ledger.plan(sens, "one", numbers(1), TEXT, guarantee="at_least_once")
+        emulator.fail("drop", requests=1, accept=True)
+        emulator.fail("bad_request", requests=2)
+        status = await campaign.run(sens)
+        assert status.counts == {OutcomeState.UNKNOWN: 1}
+        assert not status.is_finished
+        await check(campaign, emulator)
+
+    async def test_not_sent_again_after_an_unknown_is_unknown(self, ledger, sens, emulator):
+        campaign = await ledger.plan(sens, "one", numbers(1), TEXT, guarantee="at_least_once")
+        emulator.fail("drop", requests=1, accept=True)
+        emulator.fail("quota", requests=2)
+        status = await campaign.run(sens)
+        assert status.counts == {OutcomeState.UNKNOWN: 1}
+        await check(campaign, emulator)
+        assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 1}
+        assert (await campaign.status()).possible_duplicates == 1
+
+
+async def test_what_sens_lists_no_more_holds_nobody_up(ledger, sens, emulator):
+    campaign = await ledger.plan(sens, "one", numbers(100), TEXT, guarantee="effectively_once")
+    emulator.fail("drop", requests=1, accept=True)
+    await campaign.run(sens, wait=False)
+    await asyncio.sleep(90 * 86_400)
+    status = await campaign.run(sens)
+    assert (status.counts, status.unproven) == ({OutcomeState.UNKNOWN: 100}, 100)
+    await campaign.purge()
+
 
 class TestInterruptions:
     async def test_cancelling_finishes_what_is_in_flight(self, ledger, open_session, emulator):
