@@ -39,6 +39,18 @@ _PATIENCE = 5
 """Rounds that settle nothing although it is time, after which what is unknown is left so."""
 
 
+_COUNTED = (
+    "counts",
+    "in_flight",
+    "unproven",
+    "possible_duplicates",
+    "counts_by_type",
+    "planned_by_type",
+    "batches",
+)
+"""Figures of a status that are counted in the ledger."""
+
+
 @attrs.frozen(kw_only=True)
 class Order:
     """What to run, and how.
@@ -198,7 +210,7 @@ class Runner:
     async def _refresh(self) -> None:
         """Count anew: other processes may have moved something, and questions have."""
         fresh = await read_status(self._storage, self._order.name, self._order.campaign_id)
-        for name in ("counts", "in_flight", "unproven", "possible_duplicates", "counts_by_type"):
+        for name in _COUNTED:
             setattr(self.status, name, getattr(fresh, name))
         self._changed()
 
