@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +12,6 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -23,10 +23,12 @@ from sens_async.models import OutcomeState
 __all__ = ["Display", "counts_line"]
 
 
-def counts_line(counts: Counter[OutcomeState]) -> Text:
+def counts_line(
+    counts: Counter[OutcomeState], *, only: Iterable[OutcomeState] = OutcomeState
+) -> Text:
     """The states somebody is in, each with its number."""
     line = Text()
-    for state in OutcomeState:
+    for state in only:
         if number := counts[state]:
             english, korean = LABELS[state]
             line.append("   " if line else "")
@@ -38,8 +40,26 @@ def counts_line(counts: Counter[OutcomeState]) -> Text:
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
+        if task.fields["until"] is not None:
+            return Text()
         done = int(task.completed) - task.fields["begun_with"]
         return Text(rate(done, task.elapsed or 0.0), style="figure")
+
+
+class _ShareColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{int(task.percentage):>3}%", style="progress.percentage")
+
+
+class _TimeLeftColumn(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        until: datetime | None = task.fields["until"]
+        if until is None:
+            return super().render(task)
+        left = max(0, round((until - datetime.now(UTC)).total_seconds()))
+        hours, minutes = divmod(left // 60, 60)
+        text = f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes:02}:{left % 60:02}"
+        return Text(text, style="progress.remaining")
 
 
 class _Bars(Progress):
@@ -86,17 +106,24 @@ class Display:
             below,
             TextColumn("{task.description}"),
             BarColumn(None, complete_style="brand", finished_style="brand"),
-            TaskProgressColumn(),
+            _ShareColumn(),
             TextColumn("[soft]{task.completed:,.0f} / {task.total:,.0f}[/]"),
             _RateColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            _TimeLeftColumn(compact=True, elapsed_when_finished=True),
             console=console,
         )
-        self._task = self._bars.add_task(what, total=total, completed=done, begun_with=done)
+        self._task = self._bars.add_task(
+            what, total=total, completed=done, begun_with=done, until=None
+        )
 
-    def update(self, done: int) -> None:
-        """Show how many have been done by now."""
-        self._bars.update(self._task, completed=done)
+    def update(self, done: int, *, until: datetime | None = None) -> None:
+        """Show how many have been done by now.
+
+        Args:
+            done: Recipients.
+            until: When the rest are done, where that does not go by the rate.
+        """
+        self._bars.update(self._task, completed=done, until=until)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
