@@ -12,6 +12,7 @@ TURNS_TO_END = 10
 
 
 LONG = (
+    "cli/test_campaign.py",
     "cli/test_endings.py",
     "cli/test_losses.py",
     "cli/test_send.py",

@@ -1,6 +1,6 @@
 """A campaign: what it is, and what can be done with it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from sens_async.campaign.running import Order, Runner
 from sens_async.campaign.states import Guarantee
 from sens_async.campaign.status import CampaignStatus, read_ends, read_status
 from sens_async.campaign.tracking import Tracker
+from sens_async.models import OutcomeState
 from sens_async.resolving import check_settle
 from sens_async.session import SensSession
 
@@ -220,13 +221,18 @@ class Campaign:
         await read_ends(self._ledger.storage, self._id, status)
         return status
 
-    def report(self) -> AsyncIterator[CampaignOutcome]:
+    def report(
+        self, states: Collection[OutcomeState] = tuple(OutcomeState)
+    ) -> AsyncIterator[CampaignOutcome]:
         """Give everybody's outcome as it is now, in input order and bounded memory.
+
+        Args:
+            states: Of which outcomes; others are not read.
 
         Raises:
             LedgerError: While iterating: the ledger cannot be read, or somebody is missing in it.
         """
-        return report(self._ledger.storage, self._id, self.recipients)
+        return report(self._ledger.storage, self._id, self.recipients, states)
 
     async def purge(self) -> None:
         """Remove numbers, texts, keys and pictures; outcomes, counts and request ids stay.

@@ -1,6 +1,6 @@
 """One row for each recipient, in input order, however the batches lie."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 
@@ -69,7 +69,9 @@ class CampaignOutcome:
         return f"<CampaignOutcome {self.index} {number} {self.state}{f' {tail}' if tail else ''}>"
 
 
-async def report(storage: Storage, campaign_id: int, total: int) -> AsyncIterator[CampaignOutcome]:
+async def report(
+    storage: Storage, campaign_id: int, total: int, states: Collection[OutcomeState]
+) -> AsyncIterator[CampaignOutcome]:
     """Give everybody's outcome, in input order.
 
     Batches lie in the order of their first recipients; what those of different kinds hold of one
@@ -79,6 +81,7 @@ async def report(storage: Storage, campaign_id: int, total: int) -> AsyncIterato
         storage: The ledger's.
         campaign_id: Whose.
         total: How many recipients there are.
+        states: Of which outcomes; others are not read.
 
     Raises:
         LedgerError: The ledger cannot be read, or does not hold everybody exactly once.
@@ -86,8 +89,10 @@ async def report(storage: Storage, campaign_id: int, total: int) -> AsyncIterato
     held: list[tuple[int, CampaignOutcome]] = []
     after, highest = ids_of(campaign_id)
     after, expected = after - 1, 0
+    is_whole = set(states) >= set(OutcomeState)
+    wanted = [state for state, outcome in OUTCOMES.items() if outcome in states]
     while True:
-        rows = await _page(storage, after, highest)
+        rows = await _page(storage, after, highest, wanted)
         for row in rows:
             for outcome in _outcomes(row):
                 heappush(held, (outcome.index, outcome))
@@ -95,21 +100,23 @@ async def report(storage: Storage, campaign_id: int, total: int) -> AsyncIterato
         until = first_index(after) if len(rows) == _ROWS_AT_ONCE else total
         while held and held[0][0] <= until:
             index, outcome = heappop(held)
-            if index != expected:
+            if is_whole and index != expected:
                 raise LedgerError(f"the ledger is damaged: recipient {expected:,} is not in it")
             expected += 1
             yield outcome
         if len(rows) < _ROWS_AT_ONCE:
             break
-    if expected != total:
+    if is_whole and expected != total:
         raise LedgerError(f"the ledger is damaged: it holds {expected:,} of {total:,} recipients")
 
 
-async def _page(storage: Storage, after: int, highest: int) -> Sequence[AnyRow]:
+async def _page(
+    storage: Storage, after: int, highest: int, states: Sequence[BatchState]
+) -> Sequence[AnyRow]:
     wanted = (
         select(batches, people.c.payload)
         .join(people, people.c.batch_id == batches.c.id)
-        .where(batches.c.id > after, batches.c.id <= highest)
+        .where(batches.c.id > after, batches.c.id <= highest, batches.c.state.in_(states))
         .order_by(batches.c.id)
         .limit(_ROWS_AT_ONCE)
     )

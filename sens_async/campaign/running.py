@@ -40,6 +40,18 @@ _PATIENCE = 5
 before the longest time in which something may turn up has passed without any movement."""
 
 
+_COUNTED = (
+    "counts",
+    "in_flight",
+    "unproven",
+    "possible_duplicates",
+    "counts_by_type",
+    "planned_by_type",
+    "batches",
+)
+"""Figures of a status that are counted in the ledger."""
+
+
 @attrs.frozen(kw_only=True)
 class Order:
     """What to run, and how.
@@ -203,7 +215,7 @@ class Runner:
     async def _refresh(self) -> None:
         """Count anew: other processes may have moved something, and questions have."""
         fresh = await read_status(self._storage, self._order.name, self._order.campaign_id)
-        for name in ("counts", "in_flight", "unproven", "possible_duplicates", "counts_by_type"):
+        for name in _COUNTED:
             setattr(self.status, name, getattr(fresh, name))
         self._changed()
 

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 
 import attrs
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 
 from sens_async.campaign.ids import ids_of
 from sens_async.campaign.results import read_results
@@ -32,6 +32,8 @@ class CampaignStatus:
         possible_duplicates: Recipients who may have got the message twice, because it was asked
             for at least once, or because SENS lists equal requests.
         counts_by_type: Accepted recipients by `MessageType`.
+        planned_by_type: Recipients by the `MessageType` they are sent to as, whether they are yet.
+        batches: Requests that it takes to send to them.
         ends: Accepted recipients by how their delivery ended, as far as it was tracked.
         codes: Failed deliveries by result code.
         stopped_by: What ended this call's run early, or None.
@@ -46,6 +48,8 @@ class CampaignStatus:
     unproven: int = 0
     possible_duplicates: int = 0
     counts_by_type: Counter[MessageType] = attrs.field(factory=Counter)
+    planned_by_type: Counter[MessageType] = attrs.field(factory=Counter)
+    batches: int = 0
     ends: Counter[DeliveryEnd] = attrs.field(factory=Counter)
     codes: Counter[str] = attrs.field(factory=Counter)
     stopped_by: SensError | None = None
@@ -73,15 +77,15 @@ class CampaignStatus:
 async def read_status(storage: Storage, name: str, campaign_id: int) -> CampaignStatus:
     """Count what the ledger holds."""
     status = CampaignStatus(name=name)
-    kind = case((batches.c.state == BatchState.ACCEPTED, batches.c.type), else_="")
+    kinds = (batches.c.state, batches.c.type, batches.c.is_doubtful)
     counted = (
-        select(batches.c.state, kind, batches.c.is_doubtful, func.sum(batches.c.size))
+        select(*kinds, func.sum(batches.c.size), func.count())
         .where(batches.c.id.between(*ids_of(campaign_id)))
-        .group_by(batches.c.state, kind, batches.c.is_doubtful)
+        .group_by(*kinds)
     )
     async with storage.reading() as connection:
         rows = (await connection.execute(counted)).all()
-    for word, type_name, is_doubtful, size in rows:
+    for word, type_name, is_doubtful, size, number in rows:
         state = BatchState(word)
         status.counts[outcome_of(state, is_doubtful=bool(is_doubtful))] += int(size)
         if state is BatchState.INFLIGHT:
@@ -90,7 +94,11 @@ async def read_status(storage: Storage, name: str, campaign_id: int) -> Campaign
             status.unproven += int(size)
         if is_doubtful:
             status.possible_duplicates += int(size)
-        if type_name:
+        if type_name is None:  # refused or left out when planned
+            continue
+        status.batches += number
+        status.planned_by_type[MessageType(type_name)] += int(size)
+        if state is BatchState.ACCEPTED:
             status.counts_by_type[MessageType(type_name)] += int(size)
     return status
 

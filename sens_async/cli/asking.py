@@ -1,7 +1,7 @@
-"""Asking SENS something that sends nothing: keys, errors and Ctrl-C are the same for all."""
+"""Asking something and coming to an end: keys, errors and Ctrl-C are the same for all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 import typer
@@ -20,7 +20,7 @@ from sens_async.errors import (
 )
 from sens_async.session import SensSession
 
-__all__ = ["ask", "tell_error"]
+__all__ = ["ask", "conclude", "tell_error"]
 
 T = TypeVar("T")
 
@@ -40,9 +40,27 @@ def ask(question: Callable[[SensSession], Awaitable[T]], *, as_json: bool) -> T:
     """
 
     async def run() -> T:
-        cancelled_by_kill()
         async with SensSession.from_env() as session:
             return await question(session)
+
+    return conclude(run, as_json=as_json)
+
+
+def conclude(act: Callable[[], Coroutine[None, None, T]], *, as_json: bool) -> T:
+    """Run something to its end, and say why it has not come to it.
+
+    Args:
+        act: Begins and ends within.
+        as_json: Whether a machine reads what went wrong.
+
+    Raises:
+        typer.BadParameter: What the caller of the command can mend.
+        typer.Exit: It failed, or was interrupted; that was told.
+    """
+
+    async def run() -> T:
+        cancelled_by_kill()
+        return await act()
 
     try:
         with refusing(), showing_warnings():

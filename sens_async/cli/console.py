@@ -36,6 +36,7 @@ THEME = Theme({
     "not_sent": "magenta",
     "unknown": "bold red",
     "bad": "bold red",
+    "bar.back": "dim",
 })  # fmt: skip
 
 LABELS: Mapping[OutcomeState, tuple[str, str]] = {

@@ -39,7 +39,7 @@ def demo(
     """
     # The library is heavy; help must not wait for it.
     from sens_async.cli.documents import print_document  # noqa: PLC0415
-    from sens_async.cli.progress import Display  # noqa: PLC0415
+    from sens_async.cli.progress import Display, counts_line  # noqa: PLC0415
     from sens_async.cli.rehearsal import rehearse  # noqa: PLC0415
     from sens_async.cli.tally import Tally  # noqa: PLC0415
 
@@ -56,7 +56,10 @@ def demo(
             f"{faults} faults of every kind  [soft]모의 발송[/]"
         )
     tally = Tally()
-    with Display(console, tally, recipients, what="sending 발송") as display:
+    display = Display(
+        console, recipients, what="sending 발송", below=lambda: [counts_line(tally.counts)]
+    )
+    with display:
         result = asyncio.run(
             rehearse(
                 recipients,
@@ -64,7 +67,7 @@ def demo(
                 faults=probability,
                 picture=draw_coupon(),
                 tally=tally,
-                tell=display.update,
+                tell=lambda: display.update(tally.total),
             )
         )
     if json:
@@ -98,7 +101,7 @@ def _show(console: Console, result: "Rehearsal") -> None:
         console.print(Padding(side_by_side, (1, 0, 0, 1)))
     else:
         console.print(Padding(samples, (1, 0, 0, 2)))
-    console.print(states_table(result.tally, is_brief=True))
+    console.print(states_table(result.tally.counts, result.tally.causes, is_brief=True))
     kinds = ", ".join(f"{kind} {count(number)}" for kind, number in result.faults.most_common())
     console.print(
         f"  {count(result.tally.total)} recipients in {seconds(result.elapsed)}: "

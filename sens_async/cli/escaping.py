@@ -18,7 +18,7 @@ _escaped = re.compile(_BEGINNING + "'" + _FORMULA)
 
 def escape(cell: str) -> str:
     """Make a cell harmless to open in a spreadsheet."""
-    return _risky.sub(r"\1'", cell)
+    return _risky.sub(r"\1'", cell) if _risky.search(cell) else cell
 
 
 def unescape(cell: str) -> str:

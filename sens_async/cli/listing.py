@@ -18,7 +18,7 @@ __all__ = ["CsvListing", "JsonListing", "Record"]
 Record = Mapping[str, str | bool | None]
 """What is told of one thing, by name; the same names in JSON and CSV."""
 
-_NUMBERS = frozenset({"number", "sender"})
+_NUMBERS = frozenset({"number", "sens_number", "sender", "to"})
 
 
 class JsonListing:
@@ -116,4 +116,6 @@ class CsvListing:
 def _cell(name: str, value: str | bool | None) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return (escape_number if name in _NUMBERS else escape)(value or "")
+    if not value:
+        return ""
+    return escape_number(value) if name in _NUMBERS else escape(value)

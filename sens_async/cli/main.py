@@ -1,7 +1,7 @@
 """The `sens` command: its subcommands, each in a module of its own.
 
 Exit codes: 0 when everything asked for was done, 1 when something was not, 2 for a usage error,
-130 after Ctrl-C or SIGTERM.
+3 while a campaign is not over, 130 after Ctrl-C or SIGTERM.
 """
 
 from typing import Annotated
@@ -20,6 +20,7 @@ from sens_async.cli import (
     unsubscribes,
     upload,
 )
+from sens_async.cli.campaign.app import campaign
 
 __all__ = ["app"]
 
@@ -61,6 +62,7 @@ def _sens(
 _TO_SEND, _TO_LOOK, _TO_TRY = "Send", "Look up", "Try and check"
 
 app.command("send", rich_help_panel=_TO_SEND)(send.send)
+app.add_typer(campaign, name="campaign", rich_help_panel=_TO_SEND)
 app.command("upload", rich_help_panel=_TO_SEND)(upload.upload)
 app.command("check", rich_help_panel=_TO_SEND)(check.check)
 app.command("results", rich_help_panel=_TO_LOOK)(request.results)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sens_async.core.schedule import KST, parse_time
 
-__all__ = ["InvalidMoment", "read_moment"]
+__all__ = ["InvalidMoment", "read_age", "read_moment"]
 
 _ALLOWED = "2025-11-25, '2025-11-25 09:00' (KST), today, yesterday, or how long ago: 30m, 2h, 3d"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -43,8 +43,8 @@ def read_moment(text: str, now: datetime, *, option: str, is_end: bool = False) 
     try:
         if word == "now":
             return now
-        if match := _ago(word):
-            return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        if _ago(word):
+            return now - _age(word)
         if word in _DAYS_AGO:
             midnight = now.astimezone(KST).replace(hour=0, minute=0, second=0, microsecond=0)
             return _day(midnight - _DAYS_AGO[word] * _DAY, is_end=is_end)
@@ -55,6 +55,31 @@ def read_moment(text: str, now: datetime, *, option: str, is_end: bool = False) 
     except (ValueError, OverflowError):
         pass
     raise InvalidMoment(f"{option} is {_ALLOWED}; not {text!r}")
+
+
+def read_age(text: str, *, option: str) -> timedelta:
+    """Read how long something is ago.
+
+    Args:
+        text: Such as `90d`.
+        option: Whose value it is, for the error.
+
+    Raises:
+        InvalidMoment: It is none.
+    """
+    word = text.strip().lower()
+    try:
+        if _ago(word):
+            return _age(word)
+    except OverflowError:
+        pass
+    raise InvalidMoment(f"{option} is how long ago, such as 12h, 90d or 12w; not {text!r}")
+
+
+def _age(word: str) -> timedelta:
+    match = _ago(word)
+    assert match is not None
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _day(midnight: datetime, *, is_end: bool) -> datetime:

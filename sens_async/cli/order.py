@@ -1,10 +1,11 @@
 """What is to be sent, as the command's options say it."""
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import attrs
 
@@ -33,8 +34,45 @@ class Order:
     sender: str | None
     reserve_at: datetime | None
     duplicates: Literal["skip", "send"]
-    rate: float | None
-    max_in_flight: int
+    rate: float | None = None
+    max_in_flight: int = 32
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        content: str,
+        subject: str | None,
+        type_: MessageType | None,
+        images: Sequence[Path] | None,
+        content_type: ContentType,
+        country_code: str,
+        sender: str | None,
+        reserve_at: str | None,
+        duplicates: str,
+        rate: float | None = None,
+        max_in_flight: int = 32,
+    ) -> Self:
+        """Read the options as they were given; the sender is else that of the environment.
+
+        Raises:
+            ConfigError: The time is none, or what to do with duplicates is not said.
+        """
+        if duplicates not in {"skip", "send"}:
+            raise ConfigError(f"--duplicates is skip or send, not {duplicates!r}")
+        return cls(
+            content=content,
+            subject=subject,
+            type=type_,
+            images=images or (),
+            content_type=content_type,
+            country_code=country_code,
+            sender=sender or os.environ.get("SENS_SENDER") or None,
+            reserve_at=read_time(reserve_at),
+            duplicates="skip" if duplicates == "skip" else "send",
+            rate=rate,
+            max_in_flight=max_in_flight,
+        )
 
     @property
     def reservation(self) -> Reservation | None:

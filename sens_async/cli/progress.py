@@ -1,6 +1,8 @@
 """A run while it goes on: a bar, the rate, the time left, and what became of whom so far."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -10,24 +12,24 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
 from sens_async.cli.console import LABELS, STYLES, count, rate
-from sens_async.cli.tally import Tally
 from sens_async.models import OutcomeState
 
 __all__ = ["Display", "counts_line"]
 
 
-def counts_line(tally: Tally) -> Text:
+def counts_line(
+    counts: Counter[OutcomeState], *, only: Iterable[OutcomeState] = OutcomeState
+) -> Text:
     """The states somebody is in, each with its number."""
     line = Text()
-    for state in OutcomeState:
-        if number := tally.counts[state]:
+    for state in only:
+        if number := counts[state]:
             english, korean = LABELS[state]
             line.append("   " if line else "")
             line.append(f"{count(number)} ", "figure")
@@ -38,51 +40,90 @@ def counts_line(tally: Tally) -> Text:
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(rate(int(task.completed), task.elapsed or 0.0), style="figure")
+        if task.fields["until"] is not None:
+            return Text()
+        done = int(task.completed) - task.fields["begun_with"]
+        return Text(rate(done, task.elapsed or 0.0), style="figure")
+
+
+class _ShareColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{int(task.percentage):>3}%", style="progress.percentage")
+
+
+class _TimeLeftColumn(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        until: datetime | None = task.fields["until"]
+        if until is None:
+            return super().render(task)
+        left = max(0, round((until - datetime.now(UTC)).total_seconds()))
+        hours, minutes = divmod(left // 60, 60)
+        text = f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes:02}:{left % 60:02}"
+        return Text(text, style="progress.remaining")
 
 
 class _Bars(Progress):
-    """A bar, and the counts under it."""
+    """A bar, and what is said under it."""
 
-    def __init__(self, tally: Tally, *columns: ProgressColumn, console: Console) -> None:
-        self._tally = tally
+    def __init__(
+        self,
+        below: Callable[[], Iterable[RenderableType]],
+        *columns: ProgressColumn,
+        console: Console,
+    ) -> None:
+        self._below = below
         super().__init__(
             *columns, console=console, disable=not console.is_terminal, transient=True, expand=True
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        yield counts_line(self._tally)
+        yield from self._below()
 
 
 class Display:
-    """The two lines that a person watches; nothing at all off a terminal."""
+    """The lines that a person watches; nothing at all off a terminal."""
 
-    def __init__(self, console: Console, tally: Tally, total: int, *, what: str) -> None:
+    def __init__(
+        self,
+        console: Console,
+        total: int,
+        *,
+        what: str,
+        below: Callable[[], Iterable[RenderableType]],
+        done: int = 0,
+    ) -> None:
         """Prepare to show a run.
 
         Args:
             console: Where; off a terminal nothing is shown.
-            tally: What is shown; the run counts in it.
             total: Recipients altogether.
-            what: The line's first words.
+            what: The bar's first words.
+            below: Gives the lines under the bar as they are now.
+            done: Recipients that an earlier run has done.
         """
-        self._tally = tally
         self._bars = _Bars(
-            tally,
+            below,
             TextColumn("{task.description}"),
             BarColumn(None, complete_style="brand", finished_style="brand"),
-            TaskProgressColumn(),
+            _ShareColumn(),
             TextColumn("[soft]{task.completed:,.0f} / {task.total:,.0f}[/]"),
             _RateColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            _TimeLeftColumn(compact=True, elapsed_when_finished=True),
             console=console,
         )
-        self._task = self._bars.add_task(what, total=total)
+        self._task = self._bars.add_task(
+            what, total=total, completed=done, begun_with=done, until=None
+        )
 
-    def update(self) -> None:
-        """Show what the tally says now."""
-        self._bars.update(self._task, completed=self._tally.total)
+    def update(self, done: int, *, until: datetime | None = None) -> None:
+        """Show how many have been done by now.
+
+        Args:
+            done: Recipients.
+            until: When the rest are done, where that does not go by the rate.
+        """
+        self._bars.update(self._task, completed=done, until=until)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

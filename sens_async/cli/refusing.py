@@ -20,6 +20,8 @@ _WORDS = (
     ("country_code", "--country-code"),
     ("content is empty", "there is no text: give --content (-m)"),
     ("give images", "give --image"),
+    ("skip_unsubscribed is", "--skip-unsubscribed is"),
+    ('give content_type="AD" (it is', "give --ad (it is"),
     ("leave type to us", "leave out --type"),
 )
 """What the library calls things, and what the command does."""

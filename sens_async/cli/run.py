@@ -1,19 +1,17 @@
 """A run of `sens send` while it goes on: sending, Ctrl-C, and results."""
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
-from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 
 from sens_async.cli.console import WARNING, count
-from sens_async.cli.interrupts import INTERRUPTED
+from sens_async.cli.interrupts import INTERRUPTED, Stopping
 from sens_async.cli.order import Order
-from sens_async.cli.progress import Display
+from sens_async.cli.progress import Display, counts_line
 from sens_async.cli.results import Results
 from sens_async.cli.table import InvalidTable
 from sens_async.cli.unknowns import Unknowns
@@ -23,8 +21,6 @@ from sens_async.report import BulkReport
 from sens_async.session import SensSession
 
 __all__ = ["Run"]
-
-T = TypeVar("T")
 
 
 class _Forwarding(BulkReport):
@@ -76,17 +72,20 @@ class Run:
         self._session = session
         self._order = order
         self._results = results
-        self._display = Display(console, results.tally, size, what="sending 발송")
+        self._display = Display(
+            console,
+            size,
+            what="sending 발송",
+            below=lambda: [counts_line(results.tally.counts)],
+        )
         self._unknowns = Unknowns() if resolve else None
-        self._interrupts = 0
         self._failure: Exception | None = None
-        self._sending: asyncio.Task[object] | None = None
-        self._is_stopping = False
+        self._stopping = Stopping(self._tell_stopping)
 
     @property
     def exit_code(self) -> int:
         """What the command ends with, once it is over."""
-        if self._interrupts:
+        if self._stopping.interrupts:
             return INTERRUPTED
         is_broken = self.stopped_by or self.broken_list or self._results.broken
         return int(bool(is_broken) or not self._results.tally.is_success)
@@ -121,7 +120,7 @@ class Run:
 
     async def _send_many(self) -> None:
         order, report = self._order, _Forwarding(self._take)
-        self._sending = asyncio.create_task(
+        sending = asyncio.create_task(
             self._session.send_many(
                 self._results.recipients(),
                 order.content,
@@ -136,8 +135,8 @@ class Run:
             )
         )
         try:
-            with self._interruptible(self._sending):
-                await self._sending
+            with self._stopping.of(sending):
+                await sending
         except InvalidTable as error:
             self.broken_list = error
         except (ConfigError, InvalidMessage):
@@ -145,11 +144,11 @@ class Run:
         except SensError as error:
             self.stopped_by = error
         except asyncio.CancelledError:
-            if not self._is_stopping:
+            if not self._stopping.is_begun:
                 raise
         finally:
             self.stopped_by = report.stopped_by or self.stopped_by
-            if self._is_stopping and self._results.broken and not self._interrupts:
+            if self._stopping.is_begun and self._results.broken and not self._stopping.interrupts:
                 self.stopped_by = RunStopped("results could not be written")
 
     def _take(self, batch: OutcomeBatch) -> None:
@@ -157,30 +156,30 @@ class Run:
         try:
             if self._unknowns is None or not self._unknowns.take(batch):
                 self._results.add(batch)
-            self._display.update()
+            self._display.update(self._results.tally.total)
         except Exception as error:  # noqa: BLE001 - raised when the run is over
             self._failure = self._failure or error
         if self._failure or self._results.broken:
-            self._stop()
+            self._stopping.stop()
 
     async def _settle_unknown(self) -> None:
         """Look for those who may have been sent to; after Ctrl-C they are left as they are."""
         unknowns = self._unknowns
-        if unknowns is None or not unknowns.count or self._is_stopping:
+        if unknowns is None or not unknowns.count or self._stopping.is_begun:
             return
         with suppress(OSError):
             self._display.say(
                 f"[soft]asking SENS for {count(unknowns.count)} unknown, for up to ten minutes "
                 "after they were sent; Ctrl-C leaves them unknown 확인 중 …[/]"
             )
-        self._sending = asyncio.create_task(unknowns.settle(self._session))
+        sending = asyncio.create_task(unknowns.settle(self._session))
         try:
-            with self._interruptible(self._sending):
-                await self._sending
+            with self._stopping.of(sending):
+                await sending
         except SensError as error:
             self.stopped_by = self.stopped_by or error
         except asyncio.CancelledError:
-            if not self._is_stopping:
+            if not self._stopping.is_begun:
                 raise
         with suppress(OSError):
             for remark in unknowns.remarks:
@@ -191,33 +190,5 @@ class Run:
         for batch in self._unknowns.release() if self._unknowns else ():
             self._results.add(batch)
 
-    def _stop(self) -> None:
-        """Let the run finish what is on the wire and no more; a second cancellation abandons."""
-        if self._sending is not None and not self._is_stopping:
-            self._is_stopping = True
-            self._sending.cancel()
-
-    @contextmanager
-    def _interruptible(self, sending: asyncio.Task[T]) -> Iterator[None]:
-        """Ctrl-C, or a polite kill, ends what goes on in good order; a second one abandons it."""
-        loop = asyncio.get_running_loop()
-
-        def interrupt() -> None:
-            self._interrupts += 1
-            if self._interrupts > 1:
-                sending.cancel()
-                return
-            self._stop()
-            with suppress(OSError):
-                self._display.say("[soft]stopping: what is on the wire is finished 중단 중 …[/]")
-
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            with suppress(NotImplementedError):  # Windows: Ctrl-C cancels all the same
-                loop.add_signal_handler(number, interrupt)
-        try:
-            yield
-        finally:
-            for number in signals:
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)
+    def _tell_stopping(self) -> None:
+        self._display.say("[soft]stopping: what is on the wire is finished 중단 중 …[/]")

@@ -1,20 +1,40 @@
 """`sens send`: one text to numbers or to a list."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sens_async.cli.order import Order, read_time
+from sens_async.cli.order import Order
+from sens_async.cli.order_options import (
+    LIST,
+    RUN,
+    Ad,
+    Content,
+    ContentTypeOption,
+    CountryCode,
+    Delimiter,
+    Duplicates,
+    Encoding,
+    HasHeader,
+    Images,
+    InFlight,
+    Key,
+    NumberColumn,
+    Rate,
+    ReserveAt,
+    Sender,
+    Subject,
+    Type,
+)
 from sens_async.cli.refusing import refusing
 from sens_async.cli.table import InvalidTable, Table, read_csv
-from sens_async.models import ContentType, MessageType
+from sens_async.models import ContentType
 
 __all__ = ["send"]
 
-_LIST, _MESSAGE, _RUN, _RESULTS = "The list", "The message", "The run", "Results"
+_RESULTS = "Results"
 
 
 def send(
@@ -22,115 +42,39 @@ def send(
         list[str] | None, typer.Argument(help="Phone numbers, in any usual spelling.")
     ] = None,
     *,
-    content: Annotated[
-        str,
-        typer.Option(
-            "--content",
-            "-m",
-            help="The text; {column} is filled in from the list.",
-            rich_help_panel=_MESSAGE,
-        ),
-    ] = "",
+    content: Content = "",
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", help="A CSV of recipients (UTF-8, CP949).", rich_help_panel=_LIST),
+        typer.Option("--csv", help="A CSV of recipients (UTF-8, CP949).", rich_help_panel=LIST),
     ] = None,
-    number_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Name or position of the numbers' column; else it is found.",
-            rich_help_panel=_LIST,
-        ),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option("--key", help="Column of your own ids.", rich_help_panel=_LIST),
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Of the CSV; else it is found.", rich_help_panel=_LIST)
-    ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(help="Of the CSV; else it is found.", rich_help_panel=_LIST)
-    ] = None,
-    has_header: Annotated[
-        bool | None,
-        typer.Option(
-            "--header/--no-header",
-            help="Whether the first row names columns; else it is found.",
-            rich_help_panel=_LIST,
-        ),
-    ] = None,
-    duplicates: Annotated[
-        str,
-        typer.Option(
-            help="The same number with the same text: [bold]skip[/] or [bold]send[/] again.",
-            rich_help_panel=_LIST,
-        ),
-    ] = "skip",
-    subject: Annotated[
-        str | None, typer.Option(help="Of an LMS or MMS.", rich_help_panel=_MESSAGE)
-    ] = None,
-    type_: Annotated[
-        MessageType | None,
-        typer.Option(
-            "--type",
-            help="Else chosen for each text.",
-            case_sensitive=False,
-            rich_help_panel=_MESSAGE,
-        ),
-    ] = None,
-    image: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--image",
-            exists=True,
-            dir_okay=False,
-            help="A picture; may be repeated.",
-            rich_help_panel=_MESSAGE,
-        ),
-    ] = None,
-    ad: Annotated[
-        bool,
-        typer.Option(
-            "--ad", help="An advertisement: begins with (광고).", rich_help_panel=_MESSAGE
-        ),
-    ] = False,
-    content_type: Annotated[
-        ContentType,
-        typer.Option(help="AD is --ad.", case_sensitive=False, rich_help_panel=_MESSAGE),
-    ] = ContentType.COMM,
-    country_code: Annotated[
-        str, typer.Option(help="Other countries take SMS only.", rich_help_panel=_MESSAGE)
-    ] = "82",
-    sender: Annotated[
-        str | None,
-        typer.Option(
-            "--from", help="A registered number; else SENS_SENDER.", rich_help_panel=_MESSAGE
-        ),
-    ] = None,
-    reserve_at: Annotated[
-        str | None,
-        typer.Option(help="When to send (KST): '2026-12-01 09:00'.", rich_help_panel=_MESSAGE),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(help="Requests a second, else 100; 0 for no limit.", rich_help_panel=_RUN),
-    ] = None,
-    in_flight: Annotated[
-        int, typer.Option(min=1, help="Requests on the wire at a time.", rich_help_panel=_RUN)
-    ] = 32,
+    number_column: NumberColumn = None,
+    key: Key = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    has_header: HasHeader = None,
+    duplicates: Duplicates = "skip",
+    subject: Subject = None,
+    type_: Type = None,
+    image: Images = None,
+    ad: Ad = False,
+    content_type: ContentTypeOption = ContentType.COMM,
+    country_code: CountryCode = "82",
+    sender: Sender = None,
+    reserve_at: ReserveAt = None,
+    rate: Rate = None,
+    in_flight: InFlight = 32,
     resolve: Annotated[
         bool,
         typer.Option(
             "--resolve",
             help="Ask SENS for those who may have been sent to, until it is known.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Show what would be sent; needs no keys.", rich_help_panel=_RUN
+            "--dry-run", help="Show what would be sent; needs no keys.", rich_help_panel=RUN
         ),
     ] = False,
     yes: Annotated[
@@ -139,7 +83,7 @@ def send(
             "--yes",
             "-y",
             help="Do not ask. Off a terminal nothing is asked.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = False,
     json: Annotated[
@@ -183,19 +127,17 @@ def send(
     # The library is heavy; help must not wait for it.
     from sens_async.cli.sending import plan, run  # noqa: PLC0415
 
-    if duplicates not in {"skip", "send"}:
-        raise typer.BadParameter(f"--duplicates is skip or send, not {duplicates!r}")
     with refusing():
-        order = Order(
+        order = Order.read(
             content=content,
             subject=subject,
-            type=type_,
-            images=image or [],
+            type_=type_,
+            images=image,
             content_type=ContentType.AD if ad else content_type,
             country_code=country_code,
-            sender=sender or os.environ.get("SENS_SENDER") or None,
-            reserve_at=read_time(reserve_at),
-            duplicates="skip" if duplicates == "skip" else "send",
+            sender=sender,
+            reserve_at=reserve_at,
+            duplicates=duplicates,
             rate=rate,
             max_in_flight=in_flight,
         )
@@ -208,7 +150,7 @@ def send(
                 number_column=number_column,
                 key_column=key,
                 encoding=encoding,
-                delimiter="\t" if delimiter in {"tab", "\\t"} else delimiter,
+                delimiter=delimiter,
                 has_header=has_header,
             )
         if dry_run:

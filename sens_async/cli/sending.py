@@ -21,12 +21,12 @@ from sens_async.cli.plan import Plan, make_plan
 from sens_async.cli.plan_summary import plan_document, print_plan
 from sens_async.cli.results import Results
 from sens_async.cli.run import Run
+from sens_async.cli.sessions import make_session
 from sens_async.cli.summary import print_summary, summary_document
 from sens_async.cli.table import Table
-from sens_async.config import RateLimit, Settings
+from sens_async.config import Settings
 from sens_async.core.message import Rules
 from sens_async.core.schedule import KST
-from sens_async.errors import ConfigError
 from sens_async.session import SensSession
 
 __all__ = ["plan", "run"]
@@ -99,7 +99,12 @@ def run(
     check_outputs(outputs, inputs=inputs, overwrite=overwrite)
     check_columns(order, listing)
     console = make_console(to_stderr=as_json)
-    session = _session(order)
+    session = make_session(
+        sender=order.sender,
+        rate=order.rate,
+        max_in_flight=order.max_in_flight,
+        needs_sender=True,
+    )
     if ask and listing.size > 1:
         _confirm(console, listing, order, session)
     out, failed_out, unknown_out = outputs
@@ -140,20 +145,6 @@ def _tell(console: Console, sending: Run, results: Results, order: Order, *, as_
         )
     if sending.broken_list is not None:
         make_console(to_stderr=True).print(f"[bad]error[/] {escape(str(sending.broken_list))}")
-
-
-def _session(order: Order) -> SensSession:
-    """A session on the environment's keys."""
-    if order.rate is not None and order.rate < 0:
-        raise ConfigError(f"--rate must be 0 or more, got {order.rate:g}")
-    limit = RateLimit() if order.rate is None else None
-    if order.rate:
-        limit = RateLimit(requests=order.rate)
-    settings = Settings(rate_limit=limit, max_in_flight=order.max_in_flight)
-    session = SensSession.from_env(sender=order.sender, settings=settings)
-    if session.sender is None:
-        raise ConfigError("no sender: give --from or set SENS_SENDER")
-    return session
 
 
 def _planned(listing: Table, order: Order, rules: Rules) -> Plan:

@@ -40,7 +40,7 @@ def print_summary(
         reserved: When what was accepted goes out, or None for at once.
         files: What was written.
     """
-    console.print(states_table(tally))
+    console.print(states_table(tally.counts, tally.causes))
     kinds = ", ".join(f"{kind} {count(number)}" for kind, number in sorted(tally.types.items()))
     facts = [f"{seconds(elapsed)}, {rate(tally.total, elapsed)}"]
     if tally.requests:
@@ -64,11 +64,14 @@ def print_summary(
         console.print(f"  [soft]→[/] {escape(str(file.place))} [soft]({rows})[/]")
 
 
-def states_table(tally: Tally, *, is_brief: bool = False) -> RenderableType:
+def states_table(
+    counts: Counter[OutcomeState], causes: Sequence[Reason], *, is_brief: bool = False
+) -> RenderableType:
     """The states somebody is in, and beside each why.
 
     Args:
-        tally: The run's counts.
+        counts: Recipients by state.
+        causes: Why they are in them, the commonest first.
         is_brief: Whether to leave out what would be allowed, and all but the names of errors that
             are no fault of the list.
     """
@@ -77,11 +80,11 @@ def states_table(tally: Tally, *, is_brief: bool = False) -> RenderableType:
     table.add_column(justify="right", style="figure", no_wrap=True)
     table.add_column(overflow="fold")  # the one that gives way
     for state in OutcomeState:
-        if not tally.counts[state] and state is not OutcomeState.ACCEPTED:
+        if not counts[state] and state is not OutcomeState.ACCEPTED:
             continue
-        causes = [cause for cause in tally.causes if cause.state is state]
-        lines = _brief(causes) if is_brief else [_why(c.count, c.name, c.text) for c in causes]
-        table.add_row(label(state), count(tally.counts[state]), Text("\n").join(lines))
+        own = [cause for cause in causes if cause.state is state]
+        lines = _brief(own) if is_brief else [_why(c.count, c.name, c.text) for c in own]
+        table.add_row(label(state), count(counts[state]), Text("\n").join(lines))
     return Padding(table, (1, 2))
 
 

@@ -29,6 +29,7 @@ OWN_PREFIX = "sens_"
 """Begins the names of the columns that results add; they are left out when read again."""
 
 _SAMPLE_RECORDS = 100
+_TABS = {"tab": "\t", "\\t": "\t"}
 
 Records = Callable[[], Iterator[tuple[int, list[str]]]]
 
@@ -129,7 +130,7 @@ def read_csv(
             (`phone`, `to`, `휴대폰`, `전화번호`, …), else by its contents.
         key_column: Name or position of the caller's own ids.
         encoding: A codec's name; None tells UTF-8, UTF-16 with a mark and CP949 apart.
-        delimiter: None finds `,`, `;`, tab or `|`.
+        delimiter: None finds `,`, `;`, tab or `|`; `"tab"` is one, too.
         has_header: Whether the first row names the columns; None decides by whether it holds
             something like a phone number.
 
@@ -141,7 +142,7 @@ def read_csv(
     """
     try:
         encoding = encoding or guess_encoding(path)
-        delimiter = delimiter or guess_delimiter(path, encoding)
+        delimiter = _TABS.get(delimiter or "", delimiter) or guess_delimiter(path, encoding)
         return _Layout(path, encoding, delimiter, has_header).table(number_column, key_column)
     except OSError as error:
         raise InvalidTable(f"{path.name} cannot be read: {error.strerror}") from error

@@ -294,3 +294,24 @@ async def test_a_campaign_says_what_it_is(ledger, sens):
         assert one.service_id == sens.service_id
         assert one.sender == sens.sender
     assert repr(found) == "<Campaign '모두': 3 recipients, effectively_once>"
+
+
+async def test_outcomes_can_be_read_by_state_and_requests_counted_by_type(ledger, sens):
+    people = [
+        "01011111111",
+        "no number",
+        Recipient("01022222222", content="긴" * 60),
+        "01011111111",
+    ]
+    campaign = await ledger.plan(sens, "mixed", people, "hi")
+
+    left_out = [OutcomeState.SKIPPED, OutcomeState.REJECTED]
+    read = [outcome async for outcome in campaign.report(left_out)]
+    status = await campaign.status()
+
+    assert [(one.index, one.state) for one in read] == [
+        (1, OutcomeState.REJECTED),
+        (3, OutcomeState.SKIPPED),
+    ]
+    assert status.planned_by_type == {MessageType.SMS: 1, MessageType.LMS: 1}
+    assert (status.batches, dict(status.counts_by_type)) == (2, {})

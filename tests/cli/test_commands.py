@@ -22,7 +22,7 @@ def invoke():
     return lambda *arguments: runner.invoke(app, [*arguments])
 
 
-@pytest.mark.parametrize("command", ["send", "demo", "upload", "check", "emulator"])
+@pytest.mark.parametrize("command", ["send", "campaign", "demo", "upload", "check", "emulator"])
 async def test_every_command_explains_itself_in_80_columns(sens, command):
     result = await sens.on_terminal(command, "--help")
 

@@ -1,0 +1,1 @@
+"""`sens campaign`: sends to lists that outlive the process, on a ledger."""

@@ -1,0 +1,136 @@
+"""A command that works on a campaign, while it does: what is watched, Ctrl-C, and its end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from sens_async.cli.campaign.causes import causes_of
+from sens_async.cli.campaign.views import View, asking_line, is_asking
+from sens_async.cli.interrupts import INTERRUPTED, Stopping
+from sens_async.cli.progress import Display
+from sens_async.cli.reasons import Reason
+from sens_async.errors import SensError
+from sens_async.models import OutcomeState
+
+if TYPE_CHECKING:
+    from sens_async.campaign import Campaign, CampaignStatus
+
+__all__ = ["UNFINISHED", "Following"]
+
+UNFINISHED = 3
+"""Exit code while somebody's outcome, or result, is not final."""
+
+
+class Following:
+    """One call on a campaign.
+
+    Attributes:
+        campaign: Which.
+        status: What is known of everybody.
+        causes: Why some are not accepted.
+        stopped_by: What ended it early, or None.
+        elapsed: Seconds it took.
+        sending: Seconds until the last recipient was sent to.
+        sent: Recipients whose turn has come in that time.
+        is_interrupted: Whether Ctrl-C ended it.
+    """
+
+    def __init__(
+        self, campaign: "Campaign", begun: "CampaignStatus", console: Console, view: View
+    ) -> None:
+        """Prepare.
+
+        Args:
+            campaign: Which.
+            begun: Its status.
+            console: Where it is watched.
+            view: What of it.
+        """
+        self.status = begun
+        self.causes: list[Reason] = []
+        self.stopped_by: SensError | None = None
+        self.elapsed = self.sending = 0.0
+        self.sent = 0
+        self.is_interrupted = False
+        self.campaign = campaign
+        self._console = console
+        self._unsent = begun.counts[OutcomeState.NOT_SENT]
+        self._view = view
+        self._began = monotonic()
+        self._is_watched = self._is_asking = False
+        self._stopping = Stopping(self._tell_stopping)
+        self._display = Display(
+            console,
+            view.total,
+            what=view.what,
+            below=lambda: view.below(self.status),
+            done=view.done(begun),
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with, where it is over as soon as everybody has an outcome."""
+        if self.is_interrupted:
+            return INTERRUPTED
+        if self.stopped_by is not None:
+            return 1
+        return 0 if self.status.is_finished else UNFINISHED
+
+    async def follow(
+        self,
+        call: Callable[
+            [Callable[["CampaignStatus"], None]], Coroutine[None, None, "CampaignStatus"]
+        ],
+    ) -> None:
+        """Make the call and see it to its end, whatever that is.
+
+        Args:
+            call: Is given what it is to tell each change; its first cancellation is a wish to end.
+
+        Raises:
+            SensError: It failed before it did anything.
+        """
+        task = asyncio.create_task(call(self._take))
+        try:
+            with self._display, self._stopping.of(task):
+                self.status = await task
+        except asyncio.CancelledError:
+            self.is_interrupted = True
+        except SensError as error:
+            if not self._is_watched:
+                raise
+            self.stopped_by = error
+        self.elapsed = monotonic() - self._began
+        self.is_interrupted = self.is_interrupted or self._stopping.interrupts > 0
+        self.stopped_by = self.stopped_by or self.status.stopped_by
+        if self.is_interrupted or self.stopped_by is not None:
+            with suppress(SensError):  # a ledger that cannot be read: what was seen last counts
+                self.status = await self.campaign.status()
+        with suppress(SensError):
+            self.causes = await causes_of(self.campaign)
+
+    def _take(self, status: "CampaignStatus") -> None:
+        self._is_watched = True
+        self.status = status
+        unsent = status.counts[OutcomeState.NOT_SENT]
+        if unsent < self._unsent:
+            self.sent += self._unsent - unsent
+            self.sending = monotonic() - self._began
+        self._unsent = unsent  # more than before where somebody is sent to again
+        asks = is_asking(status)
+        until = status.settles_at if asks else None
+        self._display.update(self._view.done(status), until=until)
+        if asks and not self._is_asking and not self._console.is_terminal:
+            self._say(f"{asking_line(status)}; Ctrl-C leaves them unknown 종료")
+        self._is_asking = asks
+
+    def _tell_stopping(self) -> None:
+        self._say("stopping: what is on the wire is finished 중단 중 …")
+
+    def _say(self, text: str) -> None:
+        with suppress(OSError):
+            self._display.say(f"[soft]{text}[/]")

@@ -1,0 +1,71 @@
+"""A ledger, opened for one command."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from sens_async.campaign import Ledger
+
+__all__ = ["in_ledger"]
+
+T = TypeVar("T")
+
+_SQLITE = "sqlite+aiosqlite:///"
+
+
+def in_ledger(
+    url: str,
+    act: Callable[["Ledger"], Awaitable[T]],
+    *,
+    as_json: bool,
+    may_be_new: bool = False,
+) -> T:
+    """Do something in a ledger.
+
+    Args:
+        url: Where it is.
+        act: What to do; begins and ends while it is open.
+        as_json: Whether a machine reads what went wrong.
+        may_be_new: Whether a file that is not there yet is made.
+
+    Raises:
+        typer.BadParameter: What was asked for cannot be done, or keys are missing.
+        typer.Exit: It failed, or was interrupted; that was told.
+    """
+    # The ledger's libraries are heavy, and an extra.
+    with _needing_extras():
+        from sens_async.campaign import Ledger  # noqa: PLC0415
+        from sens_async.cli.asking import conclude  # noqa: PLC0415
+
+        if not may_be_new and _is_missing(url):
+            raise typer.BadParameter(
+                f"there is no ledger {url}: sens campaign plan makes one, --ledger names another"
+            )
+
+        async def run() -> T:
+            async with Ledger.open(url) as ledger:
+                return await act(ledger)
+
+        return conclude(run, as_json=as_json)
+
+
+def _is_missing(url: str) -> bool:
+    path = url.removeprefix(_SQLITE)
+    return "://" not in path and not Path(path).exists()
+
+
+@contextmanager
+def _needing_extras() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("sens_async"):
+            raise
+        extra = "postgres" if error.name == "asyncpg" else "campaign"
+        text = f"sens campaign needs {error.name}: pip install 'sens-async[{extra}]'"
+        typer.echo(text, err=True)
+        raise typer.Exit(1) from None

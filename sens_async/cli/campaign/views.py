@@ -1,0 +1,102 @@
+"""What is watched of a campaign while a command works on it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+from rich.text import Text
+
+from sens_async.cli.campaign.words import ends_line
+from sens_async.cli.console import count
+from sens_async.cli.progress import counts_line
+from sens_async.core.schedule import KST
+from sens_async.models import OutcomeState
+
+if TYPE_CHECKING:
+    from sens_async.campaign import CampaignStatus
+
+__all__ = ["View", "asking", "asking_line", "following", "is_asking", "open_unknowns", "sending"]
+
+
+_SETTLED = (OutcomeState.ACCEPTED, OutcomeState.REJECTED, OutcomeState.SKIPPED)
+
+
+@attrs.frozen(kw_only=True)
+class View:
+    """A bar and the lines under it.
+
+    Attributes:
+        what: The bar's first words.
+        total: How many recipients make it full.
+        done: How many of them have been done.
+        below: The lines.
+    """
+
+    what: str
+    total: int
+    done: Callable[["CampaignStatus"], int]
+    below: Callable[["CampaignStatus"], list[Text]]
+
+
+def sending(begun: "CampaignStatus") -> View:
+    """For `run`: who has a final outcome, of everybody."""
+    return View(what="sending 발송", total=begun.total, done=_finished, below=_outcomes)
+
+
+def asking(begun: "CampaignStatus") -> View:
+    """For `reconcile`: who is known, of the unknown."""
+    total = open_unknowns(begun)
+    return View(
+        what="asking SENS 확인",
+        total=total,
+        done=lambda status: max(0, total - open_unknowns(status)),
+        below=_outcomes,
+    )
+
+
+def following(begun: "CampaignStatus") -> View:
+    """For `track`: whose message has ended, of the accepted."""
+    return View(
+        what="following 결과 확인",
+        total=begun.counts[OutcomeState.ACCEPTED],
+        done=lambda status: status.ends.total(),
+        below=lambda status: [ends_line(status)],
+    )
+
+
+def open_unknowns(status: "CampaignStatus") -> int:
+    """Recipients for whom SENS can still be asked: unknown, not in flight, not given up."""
+    return max(0, status.counts[OutcomeState.UNKNOWN] - status.in_flight - status.unproven)
+
+
+def asking_line(status: "CampaignStatus") -> str:
+    """Say for how many SENS is asked, and until when."""
+    until = ""
+    if status.settles_at is not None:
+        until = f" until {status.settles_at.astimezone(KST):%H:%M:%S}"
+    return f"asking SENS for {count(open_unknowns(status))} unknown{until} 확인 중"
+
+
+def _finished(status: "CampaignStatus") -> int:
+    counts = status.counts
+    return status.total - counts[OutcomeState.NOT_SENT] - counts[OutcomeState.UNKNOWN]
+
+
+def is_asking(status: "CampaignStatus") -> bool:
+    """Whether nothing is sent at the moment, and the unknown are asked for."""
+    is_sending = status.counts[OutcomeState.NOT_SENT] and status.settles_at is None
+    return bool(open_unknowns(status)) and not (is_sending or status.in_flight)
+
+
+def _outcomes(status: "CampaignStatus") -> list[Text]:
+    counts = status.counts.copy()
+    counts[OutcomeState.UNKNOWN] -= status.in_flight
+    waiting = counts_line(counts, only=(OutcomeState.UNKNOWN, OutcomeState.NOT_SENT))
+    if status.in_flight:
+        waiting.append("   " if waiting else "")
+        waiting.append(f"{count(status.in_flight)} ", "figure").append("in flight")
+        waiting.append(" 전송 중", "soft")
+    lines = [counts_line(counts, only=_SETTLED), waiting]
+    if is_asking(status):
+        lines.append(Text(f"{asking_line(status)}; Ctrl-C leaves them", "soft"))
+    return lines
