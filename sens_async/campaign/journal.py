@@ -10,7 +10,7 @@ from sens_async.campaign.claimed import Claim, ClaimedBatch, ClaimedOutcomes
 from sens_async.campaign.errors import error_text
 from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.ids import batch_id
-from sens_async.campaign.leases import LEASE_SECONDS, is_held_up
+from sens_async.campaign.leases import LEASE_SECONDS, Leases
 from sens_async.campaign.packing import batch_digest, key_digest, pack
 from sens_async.campaign.schema import batches, keys, people
 from sens_async.campaign.states import CLAIMED, MAX_BLIND_ATTEMPTS, BatchState, Guarantee
@@ -45,6 +45,7 @@ class Journal:
     Args:
         storage: The ledger's.
         commits: Writes claims.
+        leases: Claims of the ledger.
         campaign_id: Whose batches.
         service_id: Its service's.
         owner: The run's name in claims.
@@ -59,6 +60,7 @@ class Journal:
         self,
         storage: Storage,
         commits: GroupCommit,
+        leases: Leases,
         *,
         campaign_id: int,
         service_id: str,
@@ -69,6 +71,7 @@ class Journal:
         self.in_flight = 0
         self._storage = storage
         self._commits = commits
+        self._leases = leases
         self._campaign_id = campaign_id
         self._service_id = service_id
         self._owner = owner
@@ -147,7 +150,7 @@ class Journal:
             for table in (keys, people):
                 await connection.execute(delete(table).where(table.c.batch_id == parent.id))
             for row in rows:
-                if await is_held_up(connection, self._storage.engine, row["digest"]):
+                if await self._leases.is_held_up(connection, row["digest"]):
                     row["state"] = BatchState.PLANNED  # its turn comes; this run cannot send it now
             until = self._storage.engine.now() + LEASE_SECONDS
             await connection.execute(insert(batches).values(lease_until=until), rows)

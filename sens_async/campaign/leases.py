@@ -1,6 +1,6 @@
 """Who has which batch: claimed for a while, given back, and taken from the dead."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +13,7 @@ from sens_async.campaign.schema import AnyRow, batches, people
 from sens_async.campaign.states import CLAIMED, OPEN, BatchState
 from sens_async.campaign.storage import Storage
 
-__all__ = ["LEASE_SECONDS", "SETTLE_SECONDS", "Leases", "is_held_up"]
+__all__ = ["LEASE_SECONDS", "SETTLE_SECONDS", "Leases"]
 
 LEASE_SECONDS = 60.0
 """How long a claim holds without being renewed; it is renewed three times as often."""
@@ -43,9 +43,16 @@ class Leases:
     Args:
         storage: The ledger's.
         living: Names of this process's runs that go on.
+        gateway_time: Gives the time by which requests are signed, seconds since the epoch.
     """
 
-    def __init__(self, storage: Storage, living: Collection[str]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        living: Collection[str],
+        gateway_time: Callable[[], float],
+    ) -> None:
+        self._gateway_time = gateway_time
         self._storage = storage
         self._engine: Engine = storage.engine
         self._living = living
@@ -65,7 +72,7 @@ class Leases:
             limit: At most so many.
         """
         engine = self._engine
-        wanted = engine.skipping_locked(_planned(campaign_id, after, engine).limit(limit))
+        wanted = engine.skipping_locked(self._planned(campaign_id, after).limit(limit))
         claim = (
             update(batches)
             .where(batches.c.id.in_(wanted))
@@ -91,6 +98,41 @@ class Leases:
                 if not isinstance(error.__cause__, IntegrityError):
                     raise  # else an equal one was claimed just now
         return []
+
+    async def is_held_up(self, connection: AsyncConnection, digest: object) -> bool:
+        """Whether a batch of this digest must wait until an equal one is settled."""
+        unsettled = self._is_unsettled(batches)
+        equal = select(batches.c.id).where(batches.c.digest == digest, unsettled)
+        return (await connection.execute(equal.limit(1))).first() is not None
+
+    def _planned(self, campaign_id: int, after: int) -> Select[tuple[int]]:
+        """Give the batches that may be claimed."""
+        lowest, highest = ids_of(campaign_id)
+        other = batches.alias("other")
+        is_before = other.c.id.between(lowest, batches.c.id - 1)
+        equal = exists().where(
+            other.c.digest == batches.c.digest,
+            other.c.id != batches.c.id,
+            or_(
+                self._is_unsettled(other),
+                and_(other.c.state == BatchState.PLANNED, is_before),
+            ),
+        )
+        return (
+            select(batches.c.id)
+            .where(batches.c.state == BatchState.PLANNED, batches.c.id > after)
+            .where(batches.c.id.between(lowest, highest), ~equal)
+            .order_by(batches.c.id)
+        )
+
+    def _is_unsettled(self, table: FromClause) -> ColumnElement[bool]:
+        """Give the condition that a request for a batch may yet turn up in the service's list.
+
+        That is also so of one that is not looked for any more, or was sent again at once.
+        """
+        since_ms = (self._gateway_time() - SETTLE_SECONDS) * 1_000
+        is_orphan = or_(table.c.state == BatchState.UNPROVEN, table.c.is_doubtful)
+        return or_(table.c.state.in_(OPEN), and_(is_orphan, table.c.intent_ms > since_ms))
 
     async def renew(self, owner: str) -> None:
         """Hold what one has for another while."""
@@ -136,40 +178,3 @@ class Leases:
             )
 
         await self._storage.write(write)
-
-
-async def is_held_up(connection: AsyncConnection, engine: Engine, digest: object) -> bool:
-    """Whether a batch of this digest must wait until an equal one is settled."""
-    equal = select(batches.c.id).where(batches.c.digest == digest, _is_unsettled(batches, engine))
-    return (await connection.execute(equal.limit(1))).first() is not None
-
-
-def _is_unsettled(table: FromClause, engine: Engine) -> ColumnElement[bool]:
-    """Give the condition that a request for a batch may yet turn up in the service's list.
-
-    That is also so of one that is not looked for any more, or was sent again at once.
-    """
-    since = (engine.now() - SETTLE_SECONDS) * 1_000
-    is_orphan = or_(table.c.state == BatchState.UNPROVEN, table.c.is_doubtful)
-    return or_(table.c.state.in_(OPEN), and_(is_orphan, table.c.intent_ms > since))
-
-
-def _planned(campaign_id: int, after: int, engine: Engine) -> Select[tuple[int]]:
-    """Give the batches that may be claimed."""
-    lowest, highest = ids_of(campaign_id)
-    other = batches.alias("other")
-    is_before = other.c.id.between(lowest, batches.c.id - 1)
-    equal = exists().where(
-        other.c.digest == batches.c.digest,
-        other.c.id != batches.c.id,
-        or_(
-            _is_unsettled(other, engine),
-            and_(other.c.state == BatchState.PLANNED, is_before),
-        ),
-    )
-    return (
-        select(batches.c.id)
-        .where(batches.c.state == BatchState.PLANNED, batches.c.id > after)
-        .where(batches.c.id.between(lowest, highest), ~equal)
-        .order_by(batches.c.id)
-    )

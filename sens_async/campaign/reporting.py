@@ -88,26 +88,34 @@ async def report(
     """
     held: list[tuple[int, CampaignOutcome]] = []
     after, highest = ids_of(campaign_id)
-    after, expected = after - 1, 0
+    after, given = after - 1, 0
     is_whole = set(states) >= set(OutcomeState)
-    wanted = [state for state, outcome in OUTCOMES.items() if outcome in states]
-    while True:
-        rows = await _page(storage, after, highest, wanted)
+    is_last = False
+    while not is_last:
+        rows = await _page(storage, after, highest, _may_be(states))
+        is_last = len(rows) < _ROWS_AT_ONCE
         for row in rows:
-            for outcome in _outcomes(row):
+            for outcome in _outcomes(row, states):
                 heappush(held, (outcome.index, outcome))
-            after = row.id
-        until = first_index(after) if len(rows) == _ROWS_AT_ONCE else total
+        after = rows[-1].id if rows else after
+        until = total if is_last else first_index(after)
         while held and held[0][0] <= until:
             index, outcome = heappop(held)
-            if is_whole and index != expected:
-                raise LedgerError(f"the ledger is damaged: recipient {expected:,} is not in it")
-            expected += 1
+            if is_whole and index != given:
+                raise LedgerError(f"the ledger is damaged: recipient {given:,} is not in it")
+            given += 1
             yield outcome
-        if len(rows) < _ROWS_AT_ONCE:
-            break
-    if is_whole and expected != total:
-        raise LedgerError(f"the ledger is damaged: it holds {expected:,} of {total:,} recipients")
+    if is_whole and given != total:
+        raise LedgerError(f"the ledger is damaged: it holds {given:,} of {total:,} recipients")
+
+
+def _may_be(outcomes: Collection[OutcomeState]) -> Sequence[BatchState]:
+    """Give the states of batches whose recipients may have some outcomes."""
+    return [
+        state
+        for state in BatchState
+        if not {outcome_of(state, is_doubtful=flag) for flag in (False, True)}.isdisjoint(outcomes)
+    ]
 
 
 async def _page(
@@ -124,8 +132,11 @@ async def _page(
         return (await connection.execute(wanted)).all()
 
 
-def _outcomes(row: AnyRow) -> list[CampaignOutcome]:
+def _outcomes(row: AnyRow, wanted: Collection[OutcomeState]) -> list[CampaignOutcome]:
     state = BatchState(row.state)
+    outcome = outcome_of(state, is_doubtful=bool(row.is_doubtful))
+    if outcome not in wanted:
+        return []
     people = unpack(row.payload, row.size)
     results = read_results(row.results, row.size)
     at = None if row.intent_ms is None else from_epoch(row.intent_ms / 1000)
@@ -135,7 +146,7 @@ def _outcomes(row: AnyRow) -> list[CampaignOutcome]:
             key=people.keys[place],
             to=_to(people, place),
             number=people.numbers[place] or None,
-            state=outcome_of(state, is_doubtful=bool(row.is_doubtful)),
+            state=outcome,
             type=None if row.type is None else MessageType(row.type),
             request_id=row.request_id,
             error=row.error if people.errors is None else people.errors[place],

@@ -98,7 +98,7 @@ class Runner:
         self.status = CampaignStatus(name=order.name)
         self._storage = storage
         self._living = living
-        self._leases = Leases(storage, living)
+        self._leases = Leases(storage, living, self._now)
         self._session = session
         self._clock = session.clock
         self._order = order

@@ -61,6 +61,7 @@ class Pass:
         self._journal = Journal(
             storage,
             self._commits,
+            leases,
             campaign_id=campaign_id,
             service_id=letter.service_id,
             owner=owner,
