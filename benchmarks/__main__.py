@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bulk, limiter, loops, memory, paced, reading, single, start
+from benchmarks import bulk, campaigns, limiter, loops, memory, paced, reading, single, start
 from benchmarks.bench import Bench
 from benchmarks.goals import Verdict, table
 from benchmarks.machine import Machine
@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[Bench], Result]] = {
     "memory": memory.run,
     "paced": paced.run,
     "start": start.run,
+    "campaigns": campaigns.run,
 }
 
 

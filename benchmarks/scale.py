@@ -29,6 +29,8 @@ class Scale:
         paced_seconds: How long a run at 100 requests per second goes on.
         paced_rounds: How often it does, and bare aiohttp at that pace.
         starts: Processes started for each thing that is imported.
+        campaign_recipients: Of a campaign.
+        campaign_rounds: How often one is planned and run at each latency.
     """
 
     rounds: int
@@ -49,6 +51,8 @@ class Scale:
     paced_seconds: float
     paced_rounds: int
     starts: int
+    campaign_recipients: int
+    campaign_rounds: int
 
 
 FULL = Scale(
@@ -70,6 +74,8 @@ FULL = Scale(
     paced_seconds=3.0,
     paced_rounds=3,
     starts=11,
+    campaign_recipients=1_000_000,
+    campaign_rounds=3,
 )
 
 QUICK = Scale(
@@ -91,4 +97,6 @@ QUICK = Scale(
     paced_seconds=0.5,
     paced_rounds=1,
     starts=2,
+    campaign_recipients=20_000,
+    campaign_rounds=1,
 )

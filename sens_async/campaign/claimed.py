@@ -7,10 +7,8 @@ import attrs
 from sens_async.campaign.states import BatchState
 from sens_async.core.batch import Batch
 from sens_async.core.evidence import Evidence
-from sens_async.models import OutcomeState
-from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["Claim", "ClaimedBatch", "ClaimedOutcomes"]
+__all__ = ["Claim", "ClaimedBatch"]
 
 
 @attrs.define(eq=False)
@@ -62,26 +60,5 @@ class ClaimedBatch(Batch):
         values = {field.name: getattr(part, field.name) for field in attrs.fields(Batch)}
         return ClaimedBatch(**values, keys=[self.keys[i] for i in positions])
 
-    def settled(
-        self,
-        state: OutcomeState,
-        **known: object,
-    ) -> "ClaimedOutcomes":
-        """Give everybody's outcome: the same for all."""
-        told = super().settled(state, **known)  # type: ignore[arg-type]
-        values = {field.name: getattr(told, field.name) for field in attrs.fields(OutcomeBatch)}
-        return ClaimedOutcomes(**values, claim=self.claim)
-
     def evidence(self, token: str, *, is_final: bool = True) -> Evidence | None:
         """None: the ledger keeps what it takes to look for the request."""
-
-
-@attrs.define(eq=False, repr=False)
-class ClaimedOutcomes(OutcomeBatch):
-    """What became of a claimed batch.
-
-    Attributes:
-        claim: Its row.
-    """
-
-    claim: Claim | None = attrs.field(default=None, kw_only=True)

@@ -32,6 +32,7 @@ class Claims:
         letter: What it says.
         clock: Says when claims are to be renewed.
         given_up: Ids of batches that this run has tried in vain.
+        claims: Takes each claim, by the place of the batch's first recipient.
 
     Attributes:
         error: Why no more can be claimed, or None.
@@ -49,6 +50,7 @@ class Claims:
         *,
         clock: Clock,
         given_up: Collection[int],
+        claims: dict[int, Claim],
     ) -> None:
         self.error: LedgerError | None = None
         self.claimed = 0
@@ -58,6 +60,7 @@ class Claims:
         self._letter = letter
         self._clock = clock
         self._given_up = given_up
+        self._claims = claims
         self._envelopes: dict[tuple[str, bool], Envelope] = {}
         self._ready: deque[ClaimedBatch] = deque()
         self._after = -1
@@ -140,6 +143,14 @@ class Claims:
         if envelope is None:
             envelope = letter.envelope(row.type, has_subject=bool(row.has_subject))
             self._envelopes[kind] = envelope
+        claim = Claim(
+            row.id,
+            row.fence,
+            attempts=row.attempts,
+            intent_ms=row.intent_ms,
+            is_doubtful=bool(row.is_doubtful),
+        )
+        self._claims[people.indexes[0]] = claim
         return ClaimedBatch(
             envelope,
             people.indexes,
@@ -150,11 +161,5 @@ class Claims:
             letter.text if people.texts is None else None,
             letter.title if row.has_subject and people.titles is None else None,
             keys=people.keys,
-            claim=Claim(
-                row.id,
-                row.fence,
-                attempts=row.attempts,
-                intent_ms=row.intent_ms,
-                is_doubtful=bool(row.is_doubtful),
-            ),
+            claim=claim,
         )

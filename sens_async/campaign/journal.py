@@ -6,7 +6,7 @@ from typing import Protocol
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sens_async.campaign.claimed import Claim, ClaimedBatch, ClaimedOutcomes
+from sens_async.campaign.claimed import Claim, ClaimedBatch
 from sens_async.campaign.errors import error_text
 from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.ids import batch_id
@@ -26,7 +26,7 @@ __all__ = ["Journal"]
 class Settled(Protocol):
     """Told what became of a batch."""
 
-    def __call__(self, outcomes: ClaimedOutcomes, claim: Claim, *, was_doubtful: bool) -> None:
+    def __call__(self, outcomes: OutcomeBatch, claim: Claim, *, was_doubtful: bool) -> None:
         """Take it in."""
         ...
 
@@ -46,6 +46,7 @@ class Journal:
         storage: The ledger's.
         commits: Writes claims.
         leases: Claims of the ledger.
+        claims: The run's, by the place of the batch's first recipient; taken out when settled.
         campaign_id: Whose batches.
         service_id: Its service's.
         owner: The run's name in claims.
@@ -61,6 +62,7 @@ class Journal:
         storage: Storage,
         commits: GroupCommit,
         leases: Leases,
+        claims: dict[int, Claim],
         *,
         campaign_id: int,
         service_id: str,
@@ -72,6 +74,7 @@ class Journal:
         self._storage = storage
         self._commits = commits
         self._leases = leases
+        self._claims = claims
         self._campaign_id = campaign_id
         self._service_id = service_id
         self._owner = owner
@@ -99,9 +102,7 @@ class Journal:
 
     def settle(self, outcomes: OutcomeBatch) -> None:
         """Take in what became of a batch."""
-        assert isinstance(outcomes, ClaimedOutcomes)
-        assert outcomes.claim is not None
-        claim = outcomes.claim
+        claim = self._claims.pop(outcomes.indexes[0])
         if claim.state is BatchState.INFLIGHT:
             self.in_flight -= len(outcomes)
         was_doubtful = claim.is_doubtful
@@ -159,7 +160,11 @@ class Journal:
                 await connection.execute(insert(keys), named)
             return True
 
-        return await self._storage.write(write)
+        is_ours = await self._storage.write(write)
+        if is_ours:
+            del self._claims[batch.indexes[0]]
+            self._claims.update((part.indexes[0], _claim_of(part)) for part in filled)
+        return is_ours
 
     def _row(self, part: ClaimedBatch, parent: Claim) -> dict[str, object]:
         part.claim = Claim(

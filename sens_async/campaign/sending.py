@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from sens_async.campaign.claimed import Claim, ClaimedOutcomes
+from sens_async.campaign.claimed import Claim
 from sens_async.campaign.claims import Claims
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.group_commit import GroupCommit
@@ -15,6 +15,7 @@ from sens_async.campaign.status import CampaignStatus
 from sens_async.campaign.storage import Storage
 from sens_async.errors import RunStopped
 from sens_async.models import OutcomeState
+from sens_async.outcomes import OutcomeBatch
 from sens_async.session import SensSession
 from sens_async.stream import finish
 
@@ -57,11 +58,13 @@ class Pass:
         self._changed = changed
         self._given_up = given_up
         self._session = session
+        claims: dict[int, Claim] = {}
         self._commits = GroupCommit(storage, self._stop)
         self._journal = Journal(
             storage,
             self._commits,
             leases,
+            claims,
             campaign_id=campaign_id,
             service_id=letter.service_id,
             owner=owner,
@@ -75,6 +78,7 @@ class Pass:
             letter,
             clock=session.clock,
             given_up=frozenset(given_up),
+            claims=claims,
         )
         self._run = session.outbox.durable_run(
             letter.message(session.settings.rules),
@@ -118,7 +122,7 @@ class Pass:
     def _stop(self, failure: LedgerError) -> None:
         self._run.stop(failure, keep_taking=False)
 
-    def _settled(self, outcomes: ClaimedOutcomes, claim: Claim, *, was_doubtful: bool) -> None:
+    def _settled(self, outcomes: OutcomeBatch, claim: Claim, *, was_doubtful: bool) -> None:
         status, size = self._status, len(outcomes)
         status.counts[outcome_of(BatchState.PLANNED, is_doubtful=was_doubtful)] -= size
         status.counts[outcome_of(claim.state, is_doubtful=claim.is_doubtful)] += size
