@@ -115,5 +115,5 @@ def run_tests(session: nox.Session, *options: str, runner: Sequence[str] = ()) -
 
 def passed_on() -> dict[str, str]:
     """Give the variables that tests look at."""
-    names = ("SENS_REQUIRE_SERVICES",)
+    names = ("SENS_REQUIRE_SERVICES", "SENS_TEST_POSTGRES")
     return {name: os.environ[name] for name in names if name in os.environ}

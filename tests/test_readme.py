@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
+from virtual_time import hold_for_databases
 
 from sens_async.emulator import Emulator, EmulatorOptions
 
@@ -26,6 +27,7 @@ async def emulator(monkeypatch, tmp_path, clock):
     """An emulator that `SensSession.from_env` finds, and a folder with a picture in it."""
     Image.new("RGB", (2000, 1000), "teal").save(tmp_path / "poster.jpg")
     monkeypatch.chdir(tmp_path)
+    hold_for_databases(monkeypatch)
     quick = EmulatorOptions(visibility_delay=0, processing_delay=0, completion_delay=0)
     async with Emulator(options=quick) as emulator:
         monkeypatch.setenv("SENS_ACCESS_KEY", emulator.access_key)

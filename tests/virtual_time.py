@@ -7,13 +7,16 @@ loopback has delivered something. Work in threads (`asyncio.to_thread`, executor
 holds the clock at real speed until it is done.
 
 What the loop cannot see, another process or a thread that nobody handed to an executor, needs
-`loop.real_time = True` while it is used, or the marker `real_time` for the whole test.
+`loop.real_time = True` while it is used, or the marker `real_time` for the whole test; databases
+that are used through SQLAlchemy need `hold_for_databases`.
 """
 
 import asyncio
 import selectors
 import time
 from collections.abc import Callable
+
+import pytest
 
 EPOCH = 1764031180.0
 """What a new `VirtualClock` shows: 2025-11-25 09:39:40 in Korea, a Tuesday."""
@@ -124,3 +127,21 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def hold_for_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep virtual clocks at real speed while SQLAlchemy waits for a database."""
+    from sqlalchemy.ext.asyncio import engine
+    from sqlalchemy.util import greenlet_spawn
+
+    async def spawn(function, *args, **kwargs):
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, VirtualLoop):
+            return await greenlet_spawn(function, *args, **kwargs)
+        loop._jobs += 1
+        try:
+            return await greenlet_spawn(function, *args, **kwargs)
+        finally:
+            loop._jobs -= 1
+
+    monkeypatch.setattr(engine, "greenlet_spawn", spawn)

@@ -8,9 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-import sqlalchemy.ext.asyncio.engine as sqlalchemy_engine
-from sqlalchemy.util import greenlet_spawn
-from virtual_time import VirtualClock, VirtualLoop
+from virtual_time import VirtualClock, hold_for_databases
 
 from sens_async import SensSession, Settings
 from sens_async.campaign import Ledger
@@ -22,19 +20,7 @@ POSTGRES = os.environ.get("SENS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1
 
 @pytest.fixture(autouse=True)
 def _databases_take_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold the virtual clock at real speed while a database, which is no part of it, works."""
-
-    async def spawn(function, *args, **kwargs):
-        loop = asyncio.get_running_loop()
-        if not isinstance(loop, VirtualLoop):
-            return await greenlet_spawn(function, *args, **kwargs)
-        loop._jobs += 1
-        try:
-            return await greenlet_spawn(function, *args, **kwargs)
-        finally:
-            loop._jobs -= 1
-
-    monkeypatch.setattr(sqlalchemy_engine, "greenlet_spawn", spawn)
+    hold_for_databases(monkeypatch)
 
 
 async def _on_server(statement: str) -> None:
