@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeEngine
 
 from sens_async.campaign.errors import LedgerError
@@ -34,6 +34,9 @@ __all__ = ["Engine", "PostgresEngine", "SqliteEngine", "engine_of"]
 
 _BUSY_SECONDS = 5.0
 """How long a file that somebody else has locked is waited for."""
+
+_LOCK = 0x73656E73
+"""The advisory lock under which tables are made: `sens`."""
 
 _TO_POSTGRES = {"postgres", "postgresql", "postgresql+asyncpg"}
 
@@ -53,6 +56,10 @@ class Engine(Protocol):
 
     def prepare(self) -> None:
         """Make the database's place, if it can be made."""
+        ...
+
+    async def lock(self, connection: AsyncConnection) -> None:
+        """Let nobody else make tables in this transaction."""
         ...
 
     def own(self) -> None:
@@ -131,6 +138,9 @@ class SqliteEngine:
         """Make an empty file that nobody else may read, if there is none."""
         self._path.touch(0o600)
 
+    async def lock(self, connection: AsyncConnection) -> None:
+        """Nobody else can write."""
+
     def own(self) -> None:
         """Take the file's lock; see `Engine`."""
         self._ownership.take()
@@ -168,6 +178,10 @@ class PostgresEngine:
 
     def prepare(self) -> None:
         """Nothing to do: the database is there or it is not."""
+
+    async def lock(self, connection: AsyncConnection) -> None:
+        """See `Engine`; `CREATE TABLE IF NOT EXISTS` fails if two do it at once."""
+        await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
     def own(self) -> None:
         """Everybody may write: claims are leases."""

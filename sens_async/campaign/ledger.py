@@ -159,12 +159,14 @@ class Ledger:
         if row is not None and row.is_planned:
             return await self._same(row, letter, recipients, watch)
         opted_out = await session.unsubscribes.numbers() if skip_unsubscribed else frozenset()
-        campaign_id = await self._begin(name, letter, [one.data for one in prepared])
+        owner = uuid4().hex
+        campaign_id = await self._begin(name, owner, letter, [one.data for one in prepared])
         chunking = session.chunker.open(message, skip_duplicates=duplicates == "skip")
         chunking.leave_out(opted_out)
         planner = Planner(
             self.storage,
             campaign_id,
+            owner,
             session.service_id,
             chunking,
             skips_known_keys=skip_known_keys,
@@ -266,9 +268,8 @@ class Ledger:
             ledger=self,
         )
 
-    async def _begin(self, name: str, letter: Letter, images: Sequence[bytes]) -> int:
+    async def _begin(self, name: str, owner: str, letter: Letter, images: Sequence[bytes]) -> int:
         """Begin a plan, in the place of one that was interrupted."""
-        owner = uuid4().hex
         engine = self.storage.engine
         is_alive = campaigns.c.lease_until > engine.now()
 

@@ -78,7 +78,7 @@ def pack(batch: Batch, keys: Sequence[str | None]) -> bytes:
         packed["t"] = list(batch.final_texts)
     if batch.titles is not None:
         packed["s"] = list(batch.titles)
-    if any(keys):
+    if any(key is not None for key in keys):
         packed["k"] = list(keys)
     return orjson.dumps(packed)
 
@@ -107,22 +107,22 @@ class LeftOut:
     def add(self, outcomes: OutcomeBatch) -> None:
         """Take some in."""
         error = outcomes.error
-        why = error_text(error) or ""
+        why = _whole(error_text(error) or "")
         keys = keys_of(outcomes.recipients)
         for index, item, number, key in zip(
             outcomes.indexes, outcomes.recipients, outcomes.numbers, keys, strict=True
         ):
             to = item.to if isinstance(item, Recipient) else item
-            self._people.append((index, str(to), number or "", key, why))
+            self._people.append((index, _whole(str(to)), number or "", key, why))
 
     def pop(self) -> bytes:
         """Write them, and begin anew."""
         people, self._people = sorted(self._people), []
         indexes, given, numbers, keys, errors = map(list, zip(*people, strict=True))
         packed = _Packed(i=indexes, n=",".join(numbers), to=given, e=errors)
-        if any(keys):
+        if any(key is not None for key in keys):
             packed["k"] = keys
-        return _dumps(packed)
+        return orjson.dumps(packed)
 
 
 def unpack(payload: bytes, size: int) -> People:
@@ -152,14 +152,14 @@ def without_people(payload: bytes) -> bytes:
 def keys_of(recipients: Iterable[object]) -> list[str | None]:
     """Give the caller's ids of recipients."""
     return [
-        (None if one.key is None else str(one.key)) if isinstance(one, Recipient) else None
+        _whole(str(one.key)) if isinstance(one, Recipient) and one.key is not None else None
         for one in recipients
     ]
 
 
 def key_digest(secret: bytes, key: str) -> str:
     """Hash a caller's id, which may be personal, so that it is found again and not read."""
-    told = hmac.digest(secret, key.encode(errors="surrogatepass"), "sha256")
+    told = hmac.digest(secret, key.encode(), "sha256")
     return urlsafe_b64encode(told[:15]).decode("ascii")
 
 
@@ -175,7 +175,7 @@ def batch_digest(batch: Batch, service_id: str) -> bytes:
     else:
         who = [*sorted(zip(numbers, texts, strict=True))]
     what = [service_id, envelope.sender, envelope.country_code, envelope.content_type, who]
-    return hashlib.sha256(_dumps(what)).digest()[:16]
+    return hashlib.sha256(orjson.dumps(what)).digest()[:16]
 
 
 def _plain_all(texts: Sequence[str]) -> list[str]:
@@ -191,11 +191,6 @@ def _places(indexes: Sequence[int]) -> int | list[int]:
     return first if is_run and list(indexes) == sorted(indexes) else list(indexes)
 
 
-def _dumps(value: object) -> bytes:
-    """Write JSON; half a character, which only a refused recipient can have, is marked."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        import json  # noqa: PLC0415 - hardly ever needed
-
-        return json.dumps(value).encode("ascii")
+def _whole(text: str) -> str:
+    """Give a text that can be written; half a character is marked."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()

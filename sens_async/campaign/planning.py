@@ -13,8 +13,10 @@ import orjson
 from sqlalchemy import Text, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sens_async.campaign.errors import CampaignConflict
 from sens_async.campaign.fingerprint import STRETCH, Fingerprint
 from sens_async.campaign.ids import batch_id, ids_of
+from sens_async.campaign.leases import LEASE_SECONDS
 from sens_async.campaign.packing import LeftOut, batch_digest, key_digest, keys_of, pack
 from sens_async.campaign.schema import batches, campaigns, keys, people, pictures
 from sens_async.campaign.states import BatchState
@@ -65,6 +67,7 @@ class Planner:
     Args:
         storage: Where to.
         campaign_id: Its row's id.
+        owner: Who plans it.
         service_id: Its service's.
         chunking: Makes the batches.
         skips_known_keys: Whether recipients whose key is in the ledger already are left out.
@@ -74,6 +77,7 @@ class Planner:
         self,
         storage: Storage,
         campaign_id: int,
+        owner: str,
         service_id: str,
         chunking: Chunking,
         *,
@@ -82,6 +86,7 @@ class Planner:
         self.fingerprint = Fingerprint()
         self._storage = storage
         self._campaign_id = campaign_id
+        self._owner = owner
         self._service_id = service_id
         self._chunking = chunking
         self._left_out = {state: LeftOut(state) for state in _STATES}
@@ -167,6 +172,7 @@ class Planner:
         own_keys, self._keys = self._keys, []
 
         async def write(connection: AsyncConnection) -> None:
+            await self._hold(connection, is_whole=is_whole)
             if rows:
                 await connection.execute(insert(batches), rows)
                 await connection.execute(insert(people), payloads)
@@ -178,18 +184,27 @@ class Planner:
                     insert(keys).from_select(["digest", "batch_id"], select(given)),
                     {"given": orjson.dumps(own_keys).decode()},
                 )
-            if is_whole:
-                await connection.execute(
-                    update(campaigns)
-                    .where(campaigns.c.id == self._campaign_id)
-                    .values(
-                        is_planned=True,
-                        recipients=self.fingerprint.taken,
-                        fingerprint=bytes(self.fingerprint),
-                    )
-                )
 
         await self._storage.write(write)
+
+    async def _hold(self, connection: AsyncConnection, *, is_whole: bool) -> None:
+        """Keep the name, and at the end make it a campaign.
+
+        Raises:
+            CampaignConflict: Somebody else plans it by now.
+        """
+        kept = await connection.execute(
+            update(campaigns)
+            .where(campaigns.c.id == self._campaign_id, campaigns.c.owner == self._owner)
+            .values(
+                lease_until=self._storage.engine.now() + LEASE_SECONDS,
+                is_planned=is_whole,
+                recipients=self.fingerprint.taken,
+                fingerprint=bytes(self.fingerprint) if is_whole else b"",
+            )
+        )
+        if kept.rowcount != 1:
+            raise CampaignConflict("this campaign is planned anew meanwhile, by somebody else")
 
     async def _without_known(
         self, stretch: Sequence[object], first: int, places: "array[int]"

@@ -96,7 +96,9 @@ async def reconcile(
     if not unknown:
         return Round()
     report = BulkReport()
-    for batch in [*map(_sought, unknown), *await _accepted(storage, session.service_id, unknown)]:
+    name = storage.secret[:8].hex()
+    sought = [_sought(row, f"{name}/{row.id}/{row.fence}") for row in unknown]
+    for batch in [*sought, *await _accepted(storage, session.service_id, unknown)]:
         first = len(report)  # places must differ, and mean nothing here
         batch.indexes = range(first, first + len(batch))
         report.add(batch)
@@ -185,12 +187,12 @@ async def _unknown(storage: Storage, service_id: str) -> Sequence[AnyRow]:
         return (await connection.execute(wanted)).all()
 
 
-def _sought(row: AnyRow) -> OutcomeBatch:
+def _sought(row: AnyRow, token: str) -> OutcomeBatch:
     people = unpack(row.payload, row.size)
     reservation = reservation_of(row.reserve_at, row.reserve_zone)
     title = row.title if row.has_subject else None
     evidence = Evidence(
-        token=f"{row.id}/{row.fence}",
+        token=token,
         numbers=tuple(people.numbers),
         texts=(row.text or "",) if people.texts is None else tuple(people.texts),
         titles=(title or "",) if people.titles is None else tuple(people.titles),

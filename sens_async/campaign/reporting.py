@@ -72,7 +72,7 @@ class CampaignOutcome:
 async def report(
     storage: Storage, campaign_id: int, total: int, states: Collection[OutcomeState]
 ) -> AsyncIterator[CampaignOutcome]:
-    """Give everybody's outcome, in input order.
+    """Give everybody's outcome, in input order, as it was at one moment.
 
     Batches lie in the order of their first recipients; what those of different kinds hold of one
     stretch of the input is merged, so memory is bounded by how far apart they lie.
@@ -87,26 +87,37 @@ async def report(
         LedgerError: The ledger cannot be read, or does not hold everybody exactly once.
     """
     held: list[tuple[int, CampaignOutcome]] = []
-    after, highest = ids_of(campaign_id)
-    after, given = after - 1, 0
     is_whole = set(states) >= set(OutcomeState)
-    is_last = False
-    while not is_last:
-        rows = await _page(storage, after, highest, _may_be(states))
-        is_last = len(rows) < _ROWS_AT_ONCE
-        for row in rows:
-            for outcome in _outcomes(row, states):
-                heappush(held, (outcome.index, outcome))
-        after = rows[-1].id if rows else after
-        until = total if is_last else first_index(after)
-        while held and held[0][0] <= until:
+    given = 0
+    async for row in _rows(storage, campaign_id, _may_be(states)):
+        bound = total if row is None else first_index(row.id)
+        while held and held[0][0] < bound:
             index, outcome = heappop(held)
             if is_whole and index != given:
-                raise LedgerError(f"the ledger is damaged: recipient {given:,} is not in it")
+                break
             given += 1
             yield outcome
-    if is_whole and given != total:
-        raise LedgerError(f"the ledger is damaged: it holds {given:,} of {total:,} recipients")
+        for outcome in () if row is None else _outcomes(row, states):
+            heappush(held, (outcome.index, outcome))
+    if is_whole and (given != total or held):
+        raise LedgerError(f"the ledger is damaged: recipient {given:,} of {total:,} is not in it")
+
+
+async def _rows(
+    storage: Storage, campaign_id: int, states: Sequence[BatchState]
+) -> AsyncIterator[AnyRow | None]:
+    """Give batches in order, and None at the end; one statement sees one moment."""
+    wanted = (
+        select(batches, people.c.payload)
+        .join(people, people.c.batch_id == batches.c.id)
+        .where(batches.c.id.between(*ids_of(campaign_id)), batches.c.state.in_(states))
+        .order_by(batches.c.id)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    async with storage.reading() as connection:
+        async for row in await connection.stream(wanted):
+            yield row
+    yield None
 
 
 def _may_be(outcomes: Collection[OutcomeState]) -> Sequence[BatchState]:
@@ -116,20 +127,6 @@ def _may_be(outcomes: Collection[OutcomeState]) -> Sequence[BatchState]:
         for state in BatchState
         if not {outcome_of(state, is_doubtful=flag) for flag in (False, True)}.isdisjoint(outcomes)
     ]
-
-
-async def _page(
-    storage: Storage, after: int, highest: int, states: Sequence[BatchState]
-) -> Sequence[AnyRow]:
-    wanted = (
-        select(batches, people.c.payload)
-        .join(people, people.c.batch_id == batches.c.id)
-        .where(batches.c.id > after, batches.c.id <= highest, batches.c.state.in_(states))
-        .order_by(batches.c.id)
-        .limit(_ROWS_AT_ONCE)
-    )
-    async with storage.reading() as connection:
-        return (await connection.execute(wanted)).all()
 
 
 def _outcomes(row: AnyRow, wanted: Collection[OutcomeState]) -> list[CampaignOutcome]:

@@ -1,6 +1,7 @@
 """Transactions of a ledger, and what goes wrong with them said in one way."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,9 @@ from sens_async.campaign.schema import SCHEMA_VERSION, ledgers, metadata
 __all__ = ["Storage"]
 
 T = TypeVar("T")
+
+_CLASS = re.compile(r"<class '[^']*'>:?")
+"""What SQLAlchemy puts before a driver's words."""
 
 
 class Storage:
@@ -50,6 +54,7 @@ class Storage:
         if not await self._read_header():
             self.engine.own()
             async with self.writing() as connection:
+                await self.engine.lock(connection)
                 if not await connection.run_sync(
                     lambda sync: inspect(sync).has_table(ledgers.name)
                 ):
@@ -154,5 +159,5 @@ class Storage:
     def _explained(self, error: SQLAlchemyError, what: str) -> LedgerError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         lines = str(cause).splitlines() or [""]
-        reason = lines[0].partition("<class")[0].strip() or type(cause).__name__
+        reason = _CLASS.sub("", lines[0]).strip() or type(cause).__name__
         return LedgerError(f"{self.engine.name} cannot be {what}: {reason}")

@@ -100,6 +100,14 @@ class TestOpening:
             assert [campaign.name for campaign in await ledger.list()] == ["one"]
 
 
+async def test_several_may_make_it_at_once(postgres_url, clock):
+    async def use():
+        async with Ledger.open(postgres_url, clock=clock) as ledger:
+            return await ledger.list()
+
+    assert await asyncio.gather(*(use() for _ in range(6))) == [[]] * 6
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 async def test_nobody_else_can_read_the_files(sqlite_url, sens, clock):
     old = os.umask(0)

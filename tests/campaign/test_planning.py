@@ -184,6 +184,43 @@ async def test_a_plan_that_is_cancelled_is_none(ledger, sens):
     assert len(await rows(campaign)) == 3
 
 
+async def test_whoever_plans_last_under_a_name_has_it(open_ledger, sqlite_url, sens):
+    ledger = await open_ledger(sqlite_url)
+    has_begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def people():
+        for number in numbers(25_000):
+            yield number
+        has_begun.set()
+        await may_go_on.wait()
+
+    first = asyncio.create_task(ledger.plan(sens, "one", people(), "안녕하세요"))
+    await has_begun.wait()
+    second = await ledger.plan(sens, "one", numbers(300), "다른 글")
+    may_go_on.set()
+    with pytest.raises(CampaignConflict, match="planned anew"):
+        await first
+    assert (await ledger.campaign("one")).recipients == 300
+    assert len(await rows(second)) == 300
+
+
+async def test_one_process_plans_a_name_at_a_time(open_ledger, postgres_url, sens):
+    one, two = await open_ledger(postgres_url), await open_ledger(postgres_url)
+    has_begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def people():
+        has_begun.set()
+        yield "010-0000-0001"
+        await may_go_on.wait()
+
+    first = asyncio.create_task(one.plan(sens, "one", people(), "안녕하세요"))
+    await has_begun.wait()
+    with pytest.raises(CampaignConflict, match="another process plans campaign 'one'"):
+        await two.plan(sens, "one", numbers(300), "안녕하세요")
+    may_go_on.set()
+    assert (await first).recipients == 1
+
+
 async def test_an_empty_list_is_a_campaign(ledger, sens):
     campaign = await ledger.plan(sens, "nobody", [], "안녕하세요")
     assert await rows(campaign) == []

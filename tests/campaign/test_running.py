@@ -19,7 +19,7 @@ from sens_async import (
     Settings,
     Timeouts,
 )
-from sens_async.campaign import CampaignConflict, CampaignStatus, Ledger
+from sens_async.campaign import CampaignConflict, CampaignStatus, Ledger, LedgerError
 from sens_async.core.schedule import KST, from_epoch
 
 TEXT = "안녕하세요"
@@ -31,6 +31,13 @@ async def rows(campaign):
 
 async def check(campaign, emulator, *, most: int = 1):
     """Everybody has one outcome; it agrees with the log, which holds nobody more than `most`."""
+    told = await check_log(campaign, emulator, most=most)
+    status = await campaign.status()
+    assert +status.counts == +Counter(one.state for one in told)
+    return told
+
+
+async def check_log(campaign, emulator, *, most: int = 1):
     told = await rows(campaign)
     assert [one.index for one in told] == list(range(campaign.recipients))
     log = emulator.admissions
@@ -41,8 +48,6 @@ async def check(campaign, emulator, *, most: int = 1):
             assert one.request_id in admitted
         elif one.state is not OutcomeState.UNKNOWN:
             assert not admitted, f"{one!r} is in the log"
-    status = await campaign.status()
-    assert +status.counts == +Counter(one.state for one in told)
     return told
 
 
@@ -496,6 +501,50 @@ class TestInterruptions:
         assert len(set(accepted)) >= 10
         assert max(in_flight for _, in_flight in seen) > 0
         assert seen[-1] == (1_000, 0)
+
+
+async def test_a_report_is_of_one_moment(ledger, open_session, emulator):
+    """Batches that are divided while a report is read do not confuse it."""
+    sens = await open_session(max_in_flight=2)
+    campaign = await ledger.plan(sens, "one", numbers(3_000), TEXT)
+    emulator.refuse_numbers = {f"010{i:08d}" for i in range(150, 3_000, 100)}
+    running = asyncio.create_task(campaign.run(sens))
+    while not running.done():
+        assert [one.index for one in await rows(campaign)] == list(range(3_000))
+        await asyncio.sleep(0)
+    assert (await running).counts == {OutcomeState.ACCEPTED: 2_971, OutcomeState.REJECTED: 29}
+    await check(campaign, emulator)
+
+
+async def test_a_server_that_goes_away_stops_the_run(postgres_url, open_session, emulator, clock):
+    sens = await open_session(max_in_flight=2)
+    async with Ledger.open(postgres_url, clock=clock) as ledger:
+        campaign = await ledger.plan(sens, "one", numbers(10_000), TEXT)
+        enough = asyncio.Event()
+
+        def watch(status: CampaignStatus) -> None:
+            if status.counts[OutcomeState.ACCEPTED] >= 500:
+                enough.set()
+
+        running = asyncio.create_task(campaign.run(sens, watch=watch))
+        await enough.wait()
+        async with ledger.storage.engine.sql.connect() as connection:
+            await connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        with pytest.raises(LedgerError):
+            await running
+        assert len(emulator.admissions) < 10_000
+        told = await check_log(campaign, emulator)
+        assert Counter(one.state for one in told)[OutcomeState.NOT_SENT] > 0
+    # Leases are the server's time, which is real: this one's worker is dead for certain.
+    async with Ledger.open(postgres_url, clock=clock) as ledger:
+        async with ledger.storage.writing() as connection:
+            await connection.exec_driver_sql("UPDATE sens_batch SET lease_until = 0")
+        campaign = await ledger.campaign("one")
+        assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 10_000}
+        await check(campaign, emulator)
 
 
 async def test_the_session_must_be_of_the_service(ledger, sens, stack, emulator):

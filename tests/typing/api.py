@@ -51,6 +51,7 @@ from sens_async import (
     measure,
 )
 from sens_async.attachment_store import AttachmentStore
+from sens_async.campaign import Campaign, CampaignOutcome, CampaignStatus, Guarantee, Ledger
 from sens_async.clock import Clock
 from sens_async.core.requests import Request
 from sens_async.core.responses import Response
@@ -457,3 +458,23 @@ def errors() -> Iterator[SensError]:
     yield SensError("message")
     yield ApiError("message", status=500, code="900", may_have_been_sent=True)
     yield BulkFailed("message", [BadRequest("no")], counts=[3])
+
+
+def look(status: CampaignStatus) -> None:
+    assert_type(status.counts, Counter[OutcomeState])
+
+
+async def campaigns(sens: SensSession) -> None:
+    async with Ledger.open("campaigns.db") as ledger:
+        assert_type(ledger, Ledger)
+        campaign = await ledger.plan(sens, "one", ["010"], "안녕", guarantee="effectively_once")
+        assert_type(campaign, Campaign)
+        assert_type(campaign.guarantee, Guarantee)
+        status = await campaign.run(sens, watch=look)
+        assert_type(status, CampaignStatus)
+        assert_type(status.is_finished, bool)
+        assert_type(status.stopped_by, SensError | None)
+        async for outcome in campaign.report():
+            assert_type(outcome, CampaignOutcome)
+            assert_type(outcome.state, OutcomeState)
+        assert_type(await ledger.list(), Sequence[Campaign])
