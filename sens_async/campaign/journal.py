@@ -89,6 +89,7 @@ class Journal:
             self.in_flight += len(batch)
         claim.attempts += 1
         claim.intent_ms = timestamp_ms
+        batch.token = self._storage.token(claim.id, timestamp_ms)
         claim.file_ids = " ".join(batch.file_ids) or None
         return await self._commits.commit(claim)
 

@@ -96,8 +96,7 @@ async def reconcile(
     if not unknown:
         return Round()
     report = BulkReport()
-    name = storage.secret[:8].hex()
-    sought = [_sought(row, f"{name}/{row.id}/{row.fence}") for row in unknown]
+    sought = [_sought(row, storage.token(row.id, row.intent_ms)) for row in unknown]
     for batch in [*sought, *await _accepted(storage, session.service_id, unknown)]:
         first = len(report)  # places must differ, and mean nothing here
         batch.indexes = range(first, first + len(batch))

@@ -80,6 +80,14 @@ class Storage:
         self.secret = header.secret
         return True
 
+    def token(self, batch_id: int, intent_ms: int) -> str:
+        """Name one request of a batch, so that it is told from all others; see `Evidence`.
+
+        A session that has seen its answer knows it by this, also where the ledger could not be
+        told.
+        """
+        return f"{self.secret[:8].hex()}/{batch_id}/{intent_ms}"
+
     async def aclose(self) -> None:
         """Close all connections, and give up the right to write."""
         writer, self._writer = self._writer, None
