@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     URL,
     ColumnElement,
+    Connection,
     Double,
     FromClause,
     Select,
@@ -56,6 +57,10 @@ class Engine(Protocol):
 
     def prepare(self) -> None:
         """Make the database's place, if it can be made."""
+        ...
+
+    async def ready(self, writer: AsyncConnection) -> None:
+        """Make a new connection one that writes."""
         ...
 
     async def lock(self, connection: AsyncConnection) -> None:
@@ -138,8 +143,18 @@ class SqliteEngine:
         """Make an empty file that nobody else may read, if there is none."""
         self._path.touch(0o600)
 
+    async def ready(self, writer: AsyncConnection) -> None:
+        """Have a transaction begin with its first change.
+
+        A statement of its own for that would be another three trips to the driver's thread and
+        back, each of which waits until the event loop's thread lets it run.
+        """
+        await writer.execution_options(writes=True)
+        await writer.run_sync(_begins_with_a_change)
+
     async def lock(self, connection: AsyncConnection) -> None:
-        """Nobody else can write."""
+        """Begin at once."""
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def own(self) -> None:
         """Take the file's lock; see `Engine`."""
@@ -179,6 +194,9 @@ class PostgresEngine:
     def prepare(self) -> None:
         """Nothing to do: the database is there or it is not."""
 
+    async def ready(self, writer: AsyncConnection) -> None:
+        """Any connection can write."""
+
     async def lock(self, connection: AsyncConnection) -> None:
         """See `Engine`; `CREATE TABLE IF NOT EXISTS` fails if two do it at once."""
         await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -207,7 +225,7 @@ class PostgresEngine:
 
 
 def _configure(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # BEGIN is ours: Python's comes too late and never writes
+    connection.isolation_level = None  # reading has a BEGIN, too, which Python does not give
     cursor = connection.cursor()
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
@@ -217,5 +235,9 @@ def _configure(connection: Any, _: object) -> None:
 
 
 def _begin(connection: Any) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begins_with_a_change(connection: Connection) -> None:
+    connection.connection.dbapi_connection.isolation_level = "IMMEDIATE"  # type: ignore[union-attr]

@@ -150,7 +150,7 @@ class Storage:
             self.engine.own()
             if self._writer is None or self._writer.closed or self._writer.invalidated:
                 self._writer = await self.engine.sql.connect()
-                await self._writer.execution_options(writes=True)
+                await self.engine.ready(self._writer)
             async with self._writer.begin():
                 yield self._writer
 
