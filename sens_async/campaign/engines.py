@@ -28,6 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.ownership import Ownership
+from sens_async.campaign.tally import Tally
 from sens_async.clock import Clock
 
 __all__ = ["Engine", "PostgresEngine", "SqliteEngine", "engine_of"]
@@ -65,6 +66,14 @@ class Engine(Protocol):
 
     def release(self) -> None:
         """Give the right to write back."""
+        ...
+
+    def recall(self) -> int:
+        """Give how many requests the database is known to have noted, at least."""
+        ...
+
+    def remember(self, requests: int) -> None:
+        """Keep for `recall` how many it has noted."""
         ...
 
     def now(self) -> ColumnElement[float]:
@@ -119,6 +128,7 @@ class SqliteEngine:
         self._path = path
         self._clock = clock
         self._ownership = Ownership(path)
+        self._tally = Tally(path)
         self.sql = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS},
@@ -129,7 +139,11 @@ class SqliteEngine:
 
     def prepare(self) -> None:
         """Make an empty file that nobody else may read, if there is none."""
-        self._path.touch(0o600)
+        try:
+            self._path.touch(0o600, exist_ok=False)
+        except FileExistsError:
+            return
+        self._tally.forget()
 
     def own(self) -> None:
         """Take the file's lock; see `Engine`."""
@@ -138,6 +152,14 @@ class SqliteEngine:
     def release(self) -> None:
         """Give the lock back."""
         self._ownership.release()
+
+    def recall(self) -> int:
+        """See `Engine`."""
+        return self._tally.read()
+
+    def remember(self, requests: int) -> None:
+        """See `Engine`."""
+        self._tally.write(requests)
 
     def now(self) -> ColumnElement[float]:
         """Give the session's time: there is one machine."""
@@ -174,6 +196,13 @@ class PostgresEngine:
 
     def release(self) -> None:
         """See `own`."""
+
+    def recall(self) -> int:
+        """Nothing: a server watches over its own files."""
+        return 0
+
+    def remember(self, requests: int) -> None:
+        """See `recall`."""
 
     def now(self) -> ColumnElement[float]:
         """Give the database's time: machines differ."""

@@ -159,7 +159,10 @@ class Journal:
                 await connection.execute(insert(keys), named)
             return True
 
-        return await self._storage.write(write)
+        if not await self._storage.write(write):
+            return False
+        self._storage.noted((len(filled) - 1) * parent.attempts)
+        return True
 
     def _row(self, part: ClaimedBatch, parent: Claim) -> dict[str, object]:
         part.claim = Claim(

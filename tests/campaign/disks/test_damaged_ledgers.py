@@ -1,6 +1,8 @@
 """A ledger's file was damaged: whoever runs its campaign is told, and sends nothing."""
 
 import re
+import sqlite3
+from contextlib import closing
 from random import Random
 
 import pytest
@@ -86,3 +88,55 @@ async def test_one_wrong_digit_is_no_message_to_a_stranger(emulator, path):
         campaign = await ledger.campaign(NAME)
         with pytest.raises(LedgerError, match="the ledger is damaged"):
             [one async for one in campaign.report()]
+
+
+def tally_of(path):
+    return path.with_name(path.name + ".tally")
+
+
+async def test_an_older_copy_is_not_run(emulator, path):
+    older = path.read_bytes()
+    await run(emulator, path)
+    path.write_bytes(older)
+    sent = len(emulator.requests)
+
+    for _ in range(2):
+        with pytest.raises(
+            LedgerError, match=r"damaged, or an older copy: of 15 requests .* knows 0"
+        ):
+            await run(emulator, path)
+    assert len(emulator.requests) == sent
+
+    # Somebody who knows better has the last word.
+    tally_of(path).unlink()
+    await run(emulator, path)
+    assert set(map(len, emulator.admissions.values())) == {2}
+
+
+async def test_an_emptied_file_is_not_begun_anew(emulator, path):
+    await run(emulator, path)
+    path.write_bytes(b"")
+
+    with pytest.raises(LedgerError, match="damaged, or an older copy"):
+        await run(emulator, path)
+
+
+async def test_who_removes_a_ledger_begins_anew(emulator, path):
+    await run(emulator, path)
+    path.unlink()
+
+    async with emulator.session() as sens, Ledger.open(path) as ledger:
+        await planned(ledger, sens, PEOPLE)
+    assert (await run(emulator, path)).is_finished
+
+
+async def test_requests_that_were_tried_again_or_divided_are_no_damage(emulator, path):
+    emulator.fail("throttle", requests="2-4")
+    emulator.refuse_numbers = {number(7), number(703), number(704)}
+    assert not (await run(emulator, path)).counts["NOT_SENT"]
+
+    noted = int(tally_of(path).read_bytes())
+    with closing(sqlite3.connect(path)) as ledger:
+        assert ledger.execute("SELECT sum(attempts) FROM sens_batch").fetchone() == (noted,)
+    assert noted > PEOPLE / 100
+    assert (await run(emulator, path)).is_finished

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from campaign.disks.damage import locked, log_of
+from campaign.disks.damage import locked, log_of, overwrite_log
 from campaign.disks.disk import Disk
 from campaign.disks.worker import NAME, number, planned
 
@@ -248,3 +248,16 @@ async def test_while_another_process_has_a_lock_nothing_is_sent(trial, also_for_
 
     assert trial.emulator.requests == []
     await trial.finish()
+
+
+# -- damage (F15)
+
+
+async def test_what_is_gone_from_a_damaged_log_is_noticed(trial):
+    await trial.start_and_hear(accepted=1500)
+    await trial.disk.kill()
+    overwrite_log(trial.ledger)
+    sent = len(trial.emulator.requests)
+
+    assert "is damaged, or an older copy" in await trial.error_of(await trial.start())
+    assert len(trial.emulator.requests) == sent

@@ -203,6 +203,8 @@ int open(const char *path, int flags, ...)
     va_end(rest);
     if (name_at(path) && is_ordered("read_only")) {
         int is_new = syscall(SYS_faccessat, AT_FDCWD, path, F_OK) != 0;
+        if (flags & O_CREAT && flags & O_EXCL && !is_new)
+            return fails(EEXIST);
         if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC || (flags & O_CREAT && is_new))
             return fails(EROFS);
     }
