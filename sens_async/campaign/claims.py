@@ -52,7 +52,7 @@ class Claims:
         given_up: Collection[int],
         claims: dict[int, Claim],
     ) -> None:
-        self.error: LedgerError | None = None
+        self.error: Exception | None = None
         self.claimed = 0
         self._leases = leases
         self._owner = owner
@@ -112,7 +112,8 @@ class Claims:
             rows = await self._leases.claim(
                 self._owner, self._campaign_id, after=self._after, limit=_AT_ONCE
             )
-        except LedgerError as error:
+            fresh = [self._batch(row) for row in rows if row.id not in self._given_up]
+        except Exception as error:  # noqa: BLE001 - it ends the run; LedgerError, or a bug
             self.error = error
             self._has_ended = True
             return
@@ -122,9 +123,8 @@ class Claims:
             self._has_ended = True
             return
         self._after = rows[-1].id
-        fresh = [row for row in rows if row.id not in self._given_up]
         self.claimed += len(fresh)
-        self._ready.extend(map(self._batch, fresh))
+        self._ready.extend(fresh)
 
     async def _renew(self) -> None:
         while True:

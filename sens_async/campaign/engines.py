@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeEngine
 
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.ownership import Ownership
+from sens_async.campaign.tally import Tally
 from sens_async.clock import Clock
 
 __all__ = ["Engine", "PostgresEngine", "SqliteEngine", "engine_of"]
@@ -77,6 +78,14 @@ class Engine(Protocol):
 
     def release(self) -> None:
         """Give the right to write back."""
+        ...
+
+    def recall(self) -> int:
+        """Give how many requests the database is known to have noted, at least."""
+        ...
+
+    def remember(self, requests: int) -> None:
+        """Keep for `recall` how many it has noted."""
         ...
 
     def now(self) -> ColumnElement[float]:
@@ -131,6 +140,7 @@ class SqliteEngine:
         self._path = path
         self._clock = clock
         self._ownership = Ownership(path)
+        self._tally = Tally(path)
         self.sql = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS},
@@ -141,7 +151,11 @@ class SqliteEngine:
 
     def prepare(self) -> None:
         """Make an empty file that nobody else may read, if there is none."""
-        self._path.touch(0o600)
+        try:
+            self._path.touch(0o600, exist_ok=False)
+        except FileExistsError:
+            return
+        self._tally.forget()
 
     async def ready(self, writer: AsyncConnection) -> None:
         """Have a transaction begin with its first change.
@@ -163,6 +177,14 @@ class SqliteEngine:
     def release(self) -> None:
         """Give the lock back."""
         self._ownership.release()
+
+    def recall(self) -> int:
+        """See `Engine`."""
+        return self._tally.read()
+
+    def remember(self, requests: int) -> None:
+        """See `Engine`."""
+        self._tally.write(requests)
 
     def now(self) -> ColumnElement[float]:
         """Give the session's time: there is one machine."""
@@ -206,6 +228,13 @@ class PostgresEngine:
 
     def release(self) -> None:
         """See `own`."""
+
+    def recall(self) -> int:
+        """Nothing: a server watches over its own files."""
+        return 0
+
+    def remember(self, requests: int) -> None:
+        """See `recall`."""
 
     def now(self) -> ColumnElement[float]:
         """Give the database's time: machines differ."""

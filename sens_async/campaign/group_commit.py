@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeEngine
 from sens_async.campaign.claimed import Claim
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.schema import batches
-from sens_async.campaign.states import CLAIMED
+from sens_async.campaign.states import CLAIMED, BatchState
 from sens_async.campaign.storage import Storage
 
 __all__ = ["GroupCommit"]
@@ -117,6 +117,8 @@ class GroupCommit:
             except BaseException:
                 self._waiting = [*group, *self._waiting]
                 raise
+            kept = [one.row for one, is_ours in zip(group, ours, strict=True) if is_ours]
+            self._storage.noted(sum(row["state"] is BatchState.INFLIGHT for row in kept))
             for change, is_ours in zip(group, ours, strict=True):
                 if change.written is not None and not change.written.done():
                     change.written.set_result(is_ours)

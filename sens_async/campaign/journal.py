@@ -163,6 +163,7 @@ class Journal:
 
         is_ours = await self._storage.write(write)
         if is_ours:
+            self._storage.noted((len(filled) - 1) * parent.attempts)
             del self._claims[batch.indexes[0]]
             self._claims.update((part.indexes[0], _claim_of(part)) for part in filled)
         return is_ours

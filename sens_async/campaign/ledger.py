@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal, Self
 from uuid import uuid4
@@ -172,10 +172,11 @@ class Ledger:
             skips_known_keys=skip_known_keys,
         )
         try:
-            async for stretch in stretches(recipients):
-                await planner.take(stretch)
-                if watch is not None:
-                    watch(planner.fingerprint.taken)
+            async with aclosing(stretches(recipients)) as taken:
+                async for stretch in taken:
+                    await planner.take(stretch)
+                    if watch is not None:
+                        watch(planner.fingerprint.taken)
             await planner.finish()
         except BaseException:
             await self.storage.write(lambda to: forget_plan(to, campaign_id))
@@ -322,10 +323,11 @@ class Ledger:
             raise CampaignConflict(f"campaign {campaign.name!r} was run and purged")
         differences = campaign.letter.differences(letter)
         fingerprint = Fingerprint()
-        async for stretch in stretches(recipients):
-            fingerprint.add(stretch)
-            if watch is not None:
-                watch(fingerprint.taken)
+        async with aclosing(stretches(recipients)) as taken:
+            async for stretch in taken:
+                fingerprint.add(stretch)
+                if watch is not None:
+                    watch(fingerprint.taken)
         if (where := fingerprint.difference(row.fingerprint, row.recipients)) is not None:
             differences.append(where)
         if differences:

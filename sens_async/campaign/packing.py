@@ -1,7 +1,12 @@
-"""Batches as they are kept: some bytes for a hundred people."""
+"""Batches as they are kept: some bytes for a hundred people.
+
+A database notices damage to its own structure, not to what it is given to keep. Each payload ends
+with a checksum, so that one wrong bit of a disk does not send a message to a stranger.
+"""
 
 import hashlib
 import hmac
+import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypedDict
@@ -9,7 +14,7 @@ from unicodedata import is_normalized
 
 import orjson
 
-from sens_async.campaign.errors import error_text
+from sens_async.campaign.errors import LedgerError, error_text
 from sens_async.core.batch import Batch
 from sens_async.core.matching import plain
 from sens_async.models import OutcomeState, Recipient
@@ -25,6 +30,9 @@ __all__ = [
     "unpack",
     "without_people",
 ]
+
+
+_SEAL_BYTES = 4
 
 
 class _Packed(TypedDict, total=False):
@@ -80,7 +88,7 @@ def pack(batch: Batch, keys: Sequence[str | None]) -> bytes:
         packed["s"] = list(batch.titles)
     if any(key is not None for key in keys):
         packed["k"] = list(keys)
-    return orjson.dumps(packed)
+    return _sealed(orjson.dumps(packed))
 
 
 class LeftOut:
@@ -122,12 +130,16 @@ class LeftOut:
         packed = _Packed(i=indexes, n=",".join(numbers), to=given, e=errors)
         if any(key is not None for key in keys):
             packed["k"] = keys
-        return orjson.dumps(packed)
+        return _sealed(orjson.dumps(packed))
 
 
 def unpack(payload: bytes, size: int) -> People:
-    """Read what `pack` or `LeftOut.pop` wrote."""
-    packed: _Packed = orjson.loads(payload)
+    """Read what `pack` or `LeftOut.pop` wrote.
+
+    Raises:
+        LedgerError: It is not what was written.
+    """
+    packed = _opened(payload)
     places = packed["i"]
     return People(
         range(places, places + size) if isinstance(places, int) else places,
@@ -142,11 +154,11 @@ def unpack(payload: bytes, size: int) -> People:
 
 def without_people(payload: bytes) -> bytes:
     """Give a payload without numbers, texts and keys: places and reasons are left."""
-    packed: _Packed = orjson.loads(payload)
+    packed = _opened(payload)
     left = _Packed(i=packed["i"])
     if "e" in packed:
         left["e"] = packed["e"]
-    return orjson.dumps(left)
+    return _sealed(orjson.dumps(left))
 
 
 def keys_of(recipients: Iterable[object]) -> list[str | None]:
@@ -183,6 +195,18 @@ def _plain_all(texts: Sequence[str]) -> list[str]:
     joined = "".join(texts)
     is_plain = "&" not in joined and "\r" not in joined and is_normalized("NFC", joined)
     return list(map(str.strip if is_plain else plain, texts))
+
+
+def _sealed(document: bytes) -> bytes:
+    return document + zlib.crc32(document).to_bytes(_SEAL_BYTES)
+
+
+def _opened(payload: bytes) -> _Packed:
+    document, seal = payload[:-_SEAL_BYTES], payload[-_SEAL_BYTES:]
+    if zlib.crc32(document).to_bytes(_SEAL_BYTES) != seal:
+        raise LedgerError("the ledger is damaged: recipients are not what was written")
+    packed: _Packed = orjson.loads(document)
+    return packed
 
 
 def _places(indexes: Sequence[int]) -> int | list[int]:

@@ -5,7 +5,7 @@ there: a plan that was interrupted is begun anew.
 """
 
 from array import array
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -44,7 +44,7 @@ _SENDS_AGAIN = (BatchState.REJECTED, BatchState.SKIPPED)
 """States in which somebody's key is free: nothing was, or will be, sent under it."""
 
 
-async def stretches(source: Source) -> AsyncIterator[list[object]]:
+async def stretches(source: Source) -> AsyncGenerator[list[object]]:
     """Read a source lazily, in lists of equal length but for the last."""
     if isinstance(source, AsyncIterable):
         held: list[object] = []

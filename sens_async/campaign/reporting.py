@@ -1,6 +1,7 @@
 """One row for each recipient, in input order, however the batches lie."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from heapq import heappop, heappush
 
@@ -89,23 +90,24 @@ async def report(
     held: list[tuple[int, CampaignOutcome]] = []
     is_whole = set(states) >= set(OutcomeState)
     given = 0
-    async for row in _rows(storage, campaign_id, _may_be(states)):
-        bound = total if row is None else first_index(row.id)
-        while held and held[0][0] < bound:
-            index, outcome = heappop(held)
-            if is_whole and index != given:
-                break
-            given += 1
-            yield outcome
-        for outcome in () if row is None else _outcomes(row, states):
-            heappush(held, (outcome.index, outcome))
+    async with aclosing(_rows(storage, campaign_id, _may_be(states))) as rows:
+        async for row in rows:
+            bound = total if row is None else first_index(row.id)
+            while held and held[0][0] < bound:
+                index, outcome = heappop(held)
+                if is_whole and index != given:
+                    break
+                given += 1
+                yield outcome
+            for outcome in () if row is None else _outcomes(row, states):
+                heappush(held, (outcome.index, outcome))
     if is_whole and (given != total or held):
         raise LedgerError(f"the ledger is damaged: recipient {given:,} of {total:,} is not in it")
 
 
 async def _rows(
     storage: Storage, campaign_id: int, states: Sequence[BatchState]
-) -> AsyncIterator[AnyRow | None]:
+) -> AsyncGenerator[AnyRow | None]:
     """Give batches in order, and None at the end; one statement sees one moment."""
     wanted = (
         select(batches, people.c.payload)

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.engines import Engine
 from sens_async.campaign.errors import LedgerError
-from sens_async.campaign.schema import SCHEMA_VERSION, ledgers, metadata
+from sens_async.campaign.schema import SCHEMA_VERSION, batches, ledgers, metadata
 
 __all__ = ["Storage"]
 
@@ -39,6 +39,7 @@ class Storage:
         self.secret = b""
         self._writer: AsyncConnection | None = None
         self._writing = asyncio.Lock()
+        self._requests = 0
 
     async def open(self) -> None:
         """Find the ledger in the database, or make one in an empty database.
@@ -53,6 +54,7 @@ class Storage:
             raise LedgerError(f"{self.engine.name} cannot be made: {error.strerror}") from error
         if not await self._read_header():
             self.engine.own()
+            self._compare(0)
             async with self.writing() as connection:
                 await self.engine.lock(connection)
                 if not await connection.run_sync(
@@ -149,10 +151,39 @@ class Storage:
         async with self._writing, self._told("written"):
             self.engine.own()
             if self._writer is None or self._writer.closed or self._writer.invalidated:
-                self._writer = await self.engine.sql.connect()
-                await self.engine.ready(self._writer)
+                self._writer = await self._begin()
             async with self._writer.begin():
                 yield self._writer
+
+    def noted(self, requests: int) -> None:
+        """Remember that so many requests more were noted durably."""
+        if requests:
+            self._requests += requests
+            self.engine.remember(self._requests)
+
+    async def _begin(self) -> AsyncConnection:
+        """Connect to write, if what was written before is there."""
+        writer = await self.engine.sql.connect()
+        try:
+            if self.engine.writes_alone and self.secret:  # else there are no tables yet
+                noted = select(func.coalesce(func.sum(batches.c.attempts), 0))
+                self._requests = int((await writer.execute(noted)).scalar_one())
+                self._compare(self._requests)
+                await writer.rollback()
+            await self.engine.ready(writer)
+        except BaseException:
+            await writer.close()
+            raise
+        return writer
+
+    def _compare(self, requests: int) -> None:
+        known = self.engine.recall()
+        if requests < known:
+            raise LedgerError(
+                f"{self.engine.name} is damaged, or an older copy: of {known:,} requests that were "
+                f"made from it, it knows {requests:,}. Who was sent to would be sent to again; to "
+                f"use it all the same, remove {self.engine.name}.tally"
+            )
 
     @asynccontextmanager
     async def _told(self, what: str) -> AsyncIterator[None]:
