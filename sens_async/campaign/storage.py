@@ -22,6 +22,9 @@ T = TypeVar("T")
 _CLASS = re.compile(r"<class '[^']*'>:?")
 """What SQLAlchemy puts before a driver's words."""
 
+_ARGUMENT = re.compile(r"(invalid input for query argument \$\d+): .*")
+"""What asyncpg says of a value that it cannot send, and then the value, which may be personal."""
+
 
 class Storage:
     """A ledger's database, open.
@@ -40,6 +43,7 @@ class Storage:
         self._writer: AsyncConnection | None = None
         self._writing = asyncio.Lock()
         self._requests = 0
+        self._is_closed = False
 
     async def open(self) -> None:
         """Find the ledger in the database, or make one in an empty database.
@@ -91,11 +95,16 @@ class Storage:
         return f"{self.secret[:8].hex()}/{batch_id}/{intent_ms}"
 
     async def aclose(self) -> None:
-        """Close all connections, and give up the right to write."""
-        writer, self._writer = self._writer, None
+        """Close all connections, once what is being written is, and give up the right to write.
+
+        Whoever still uses the ledger is refused from now on.
+        """
+        self._is_closed = True
         try:
-            if writer is not None:
-                await writer.close()
+            async with self._writing:
+                writer, self._writer = self._writer, None
+                if writer is not None:
+                    await writer.close()
             await self.engine.sql.dispose()
         finally:
             self.engine.release()
@@ -114,6 +123,7 @@ class Storage:
         Raises:
             LedgerError: It failed.
         """
+        self._check_open()
         async with self._told("read"), self.engine.sql.connect() as connection:
             yield connection
 
@@ -149,6 +159,7 @@ class Storage:
             LedgerBusy: Another process owns the file.
         """
         async with self._writing, self._told("written"):
+            self._check_open()
             self.engine.own()
             if self._writer is None or self._writer.closed or self._writer.invalidated:
                 self._writer = await self._begin()
@@ -185,6 +196,10 @@ class Storage:
                 f"use it all the same, remove {self.engine.name}.tally"
             )
 
+    def _check_open(self) -> None:
+        if self._is_closed:  # a new connection would take the file again, and keep it
+            raise LedgerError(f"{self.engine.name} was closed by this process")
+
     @asynccontextmanager
     async def _told(self, what: str) -> AsyncIterator[None]:
         try:
@@ -198,5 +213,5 @@ class Storage:
     def _explained(self, error: SQLAlchemyError, what: str) -> LedgerError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         lines = str(cause).splitlines() or [""]
-        reason = _CLASS.sub("", lines[0]).strip() or type(cause).__name__
+        reason = _ARGUMENT.sub(r"\1", _CLASS.sub("", lines[0])).strip() or type(cause).__name__
         return LedgerError(f"{self.engine.name} cannot be {what}: {reason}")

@@ -1,0 +1,128 @@
+"""What adversaries have found: each test is one way in which a campaign was once led astray."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from session_helpers import numbers, of_endpoint
+
+from sens_async import OutcomeState, Recipient
+from sens_async.campaign import CampaignConflict, Ledger, LedgerError
+from sens_async.core.schedule import KST, from_epoch
+
+TEXT = "안녕하세요"
+
+
+class TestPurgedCampaigns:
+    @pytest.mark.parametrize("guarantee", ["effectively_once", "at_least_once"])
+    async def test_what_was_left_alone_is_not_taken_up(
+        self, ledger: Ledger, sens, emulator, guarantee
+    ):
+        emulator.fail("drop", requests=1)
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+        assert (await campaign.run(sens)).unproven == 3
+        await campaign.purge()
+        status = await campaign.run(sens, guarantee=guarantee)
+        assert (status.counts, status.unproven) == ({OutcomeState.UNKNOWN: 3}, 3)
+        assert len(of_endpoint(emulator, "messages")) == 1
+
+    async def test_purging_and_taking_up_at_once_is_one_or_the_other(self, ledger, sens, emulator):
+        emulator.fail("drop", requests=1)
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+        await campaign.run(sens)
+        running = asyncio.create_task(campaign.run(sens, guarantee="effectively_once"))
+        purging = asyncio.create_task(campaign.purge())
+        status = await running
+        try:
+            await purging
+        except CampaignConflict:
+            assert status.counts == {OutcomeState.ACCEPTED: 3}
+        else:
+            assert status.unproven == 3
+            assert not emulator.admissions
+
+    async def test_nothing_is_asked_about_them(self, ledger, sens, emulator, clock):
+        campaign = await ledger.plan(sens, "one", numbers(300), TEXT)
+        await campaign.run(sens)
+        await campaign.purge()
+        requests, began = len(emulator.requests), clock.time()
+        assert (await campaign.track(sens)).ends == {}
+        assert len(emulator.requests) == requests
+        assert clock.time() - began < 60
+
+
+async def test_haste_for_one_campaign_is_none_for_another(ledger, sens, emulator):
+    one = await ledger.plan(sens, "one", numbers(100), TEXT, guarantee="effectively_once")
+    two = await ledger.plan(sens, "two", numbers(100, 5_000), TEXT)
+    emulator.fail("late", requests=1, delay=280)
+    await one.run(sens, wait=False)
+    assert (await two.run(sens, settle=0)).is_finished
+    assert (await one.run(sens)).counts == {OutcomeState.ACCEPTED: 100}
+    await asyncio.sleep(400)
+    assert max(map(len, emulator.admissions.values())) == 1
+
+
+async def test_a_plan_that_was_killed_keeps_nobody_from_being_sent_to(ledger, sens):
+    people = [Recipient(number, key=number) for number in numbers(30_000)]
+
+    async def source():
+        for person in people:
+            yield person
+        # As if its process had died long ago: what it has written is out of its reach.
+        async with ledger.storage.writing() as connection:
+            for table, number in (("key", "batch_id"), ("people", "batch_id"), ("batch", "id")):
+                await connection.exec_driver_sql(
+                    f"UPDATE sens_{table} SET {number} = {number} + {9 << 32}"
+                )
+            await connection.exec_driver_sql(
+                "UPDATE sens_campaign SET id = id + 9, lease_until = 0"
+            )
+
+    with pytest.raises(CampaignConflict):
+        await ledger.plan(sens, "one", source(), TEXT)
+    campaign = await ledger.plan(sens, "two", people[:100], TEXT, skip_known_keys=True)
+    assert (await campaign.status()).counts == {OutcomeState.NOT_SENT: 100}
+
+
+async def test_a_ledger_that_is_closed_is_let_go_of(sqlite_url, open_session, emulator, clock):
+    sens = await open_session(max_in_flight=2)
+    async with Ledger.open(sqlite_url, clock=clock) as ledger:
+        campaign = await ledger.plan(sens, "one", numbers(5_000), TEXT)
+        enough = asyncio.Event()
+        running = asyncio.create_task(
+            campaign.run(
+                sens, watch=lambda s: s.counts[OutcomeState.ACCEPTED] > 500 and enough.set()
+            )
+        )
+        await enough.wait()
+    with pytest.raises(LedgerError, match="closed"):
+        await running
+    with pytest.raises(LedgerError, match="closed"):
+        await campaign.status()
+    assert len(emulator.admissions) < 5_000
+    async with Ledger.open(sqlite_url, clock=clock) as ledger:
+        campaign = await ledger.campaign("one")
+        assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 5_000}
+    assert max(map(len, emulator.admissions.values())) == 1
+
+
+async def test_a_reserved_campaign_goes_on_when_its_time_has_come(ledger, sens, emulator, clock):
+    at = from_epoch(clock.time()).astimezone(KST) + timedelta(hours=1)
+    emulator.fail("drop", requests=1, accept=True)
+    for wait in (False, True):
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT, reserve_at=at)
+        status = await campaign.run(sens, wait=wait)
+        await asyncio.sleep(4_000)
+    assert status.counts == {OutcomeState.ACCEPTED: 3}
+
+
+async def test_errors_of_the_ledger_name_no_secret_and_no_text(postgres_url, open_session, clock):
+    with pytest.raises(LedgerError) as failed:
+        async with Ledger.open("postgresql://me@127.0.0.1:1/x?password=hidden", clock=clock):
+            pass
+    assert "hidden" not in str(failed.value)
+    sens = await open_session(unencodable="replace")
+    async with Ledger.open(postgres_url, clock=clock) as ledger:
+        with pytest.raises(LedgerError) as failed:
+            await ledger.plan(sens, "one", numbers(1), "비밀 \ud800")
+    assert "비밀" not in str(failed.value)
