@@ -9,7 +9,7 @@ import attrs
 from sens_async.calls import check_timeout
 from sens_async.campaign.errors import CampaignConflict
 from sens_async.campaign.letter import Letter
-from sens_async.campaign.purging import count_open, purge
+from sens_async.campaign.purging import purge
 from sens_async.campaign.reporting import CampaignOutcome, report
 from sens_async.campaign.running import Order, Runner
 from sens_async.campaign.states import Guarantee
@@ -243,13 +243,7 @@ class Campaign:
             CampaignConflict: Somebody is not sent to yet, or is unknown and may be settled.
             LedgerError: The ledger failed.
         """
-        storage = self._ledger.storage
-        if left := await count_open(storage, self._id):
-            raise CampaignConflict(
-                f"campaign {self.name!r} is not over: {left:,} recipients are not sent to or "
-                "unknown; run or reconcile it first"
-            )
-        await purge(storage, self._id, self._ledger.clock.time())
+        await purge(self._ledger.storage, self._id, self.name, self._ledger.clock.time())
 
     async def _runner(
         self,

@@ -14,7 +14,7 @@ from sens_async.campaign.ids import ids_of
 from sens_async.campaign.leases import Leases
 from sens_async.campaign.letter import Letter
 from sens_async.campaign.reconciling import Round, reconcile
-from sens_async.campaign.schema import batches
+from sens_async.campaign.schema import batches, campaigns
 from sens_async.campaign.sending import Pass
 from sens_async.campaign.states import (
     CLAIMED,
@@ -229,6 +229,13 @@ class Runner:
         guarantee = self._order.guarantee
         if guarantee is Guarantee.AT_MOST_ONCE:
             return
+        is_purged = (
+            select(campaigns.c.purged_at.is_not(None))
+            .where(campaigns.c.id == self._order.campaign_id)
+            .with_for_update()  # whoever purges it waits, and sees what is open then
+        )
+        if await connection.scalar(is_purged):
+            return  # nobody knows any more who it was for
         mine = batches.c.id.between(*ids_of(self._order.campaign_id))
         other = batches.alias("other")
         is_before = and_(

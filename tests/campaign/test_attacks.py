@@ -1,0 +1,40 @@
+"""What adversaries have found: each test is one way in which a campaign was once led astray."""
+
+import asyncio
+
+import pytest
+from session_helpers import numbers, of_endpoint
+
+from sens_async import OutcomeState
+from sens_async.campaign import CampaignConflict, Ledger
+
+TEXT = "안녕하세요"
+
+
+class TestPurgedCampaigns:
+    @pytest.mark.parametrize("guarantee", ["effectively_once", "at_least_once"])
+    async def test_what_was_left_alone_is_not_taken_up(
+        self, ledger: Ledger, sens, emulator, guarantee
+    ):
+        emulator.fail("drop", requests=1)
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+        assert (await campaign.run(sens)).unproven == 3
+        await campaign.purge()
+        status = await campaign.run(sens, guarantee=guarantee)
+        assert (status.counts, status.unproven) == ({OutcomeState.UNKNOWN: 3}, 3)
+        assert len(of_endpoint(emulator, "messages")) == 1
+
+    async def test_purging_and_taking_up_at_once_is_one_or_the_other(self, ledger, sens, emulator):
+        emulator.fail("drop", requests=1)
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+        await campaign.run(sens)
+        running = asyncio.create_task(campaign.run(sens, guarantee="effectively_once"))
+        purging = asyncio.create_task(campaign.purge())
+        status = await running
+        try:
+            await purging
+        except CampaignConflict:
+            assert status.counts == {OutcomeState.ACCEPTED: 3}
+        else:
+            assert status.unproven == 3
+            assert not emulator.admissions
