@@ -9,7 +9,7 @@ from sens_async.campaign.ids import ids_of
 from sens_async.campaign.letter import Letter
 from sens_async.campaign.packing import unpack
 from sens_async.campaign.results import Result, pack_results, read_results
-from sens_async.campaign.schema import AnyRow, batches, people
+from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, people
 from sens_async.campaign.states import BatchState
 from sens_async.campaign.status import CampaignStatus
 from sens_async.campaign.storage import Storage
@@ -123,6 +123,8 @@ class Tracker:
                 batches.c.intent_ms,
             )
             .join(people, people.c.batch_id == batches.c.id)
+            .join(campaigns, campaigns.c.id == campaign_id)
+            .where(campaigns.c.purged_at.is_(None))  # else whose reports they are is not known
             .where(batches.c.id > after, batches.c.id <= highest)
             .where(batches.c.state == BatchState.ACCEPTED, batches.c.ended < batches.c.size)
             .order_by(batches.c.id)

@@ -38,3 +38,12 @@ class TestPurgedCampaigns:
         else:
             assert status.unproven == 3
             assert not emulator.admissions
+
+    async def test_nothing_is_asked_about_them(self, ledger, sens, emulator, clock):
+        campaign = await ledger.plan(sens, "one", numbers(300), TEXT)
+        await campaign.run(sens)
+        await campaign.purge()
+        requests, began = len(emulator.requests), clock.time()
+        assert (await campaign.track(sens)).ends == {}
+        assert len(emulator.requests) == requests
+        assert clock.time() - began < 60
