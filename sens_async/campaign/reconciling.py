@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.errors import error_text
+from sens_async.campaign.leases import SETTLE_SECONDS
 from sens_async.campaign.letter import reservation_of
 from sens_async.campaign.packing import unpack
 from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, people
@@ -86,7 +87,8 @@ async def reconcile(
         session: Asks.
         guarantees: What is done about an absent batch, by campaign id, where not what its
             campaign was planned with.
-        settle: Seconds after which absence is believed.
+        settle: Seconds after which absence is believed; of other campaigns than those in
+            `guarantees` not before the default, since nobody has allowed less for them.
 
     Raises:
         LedgerError: The ledger cannot be read or written.
@@ -95,7 +97,7 @@ async def reconcile(
     unknown = await _unknown(storage, session.service_id)
     if not unknown:
         return Round()
-    report = BulkReport()
+    report, began = BulkReport(), session.clock.time()
     sought = [_sought(row, storage.token(row.id, row.intent_ms)) for row in unknown]
     for batch in [*sought, *await _accepted(storage, session.service_id, unknown)]:
         first = len(report)  # places must differ, and mean nothing here
@@ -104,9 +106,9 @@ async def reconcile(
     resolution = await session.resolve(report, settle=settle, wait=False)
     assert resolution.report is not None
     doubled = {ids[0] for ids in resolution.suspected_duplicates}
+    now = began + session.signer.offset - max(0.0, session.signer.lag)
     settled = zip(unknown, resolution.report.batches, strict=False)  # the accepted come behind
-    oldest = (session.clock.time() - RETENTION) * 1_000
-    known = [(row, batch, _state(row, batch, guarantees, oldest)) for row, batch in settled]
+    known = [(row, batch, _state(row, batch, guarantees, now)) for row, batch in settled]
     await _write(storage, known, doubled)
     counts = Counter(state for _, _, state in known)
     return Round(
@@ -120,17 +122,26 @@ async def reconcile(
 
 
 def _state(
-    row: AnyRow, known: OutcomeBatch, guarantees: Mapping[int, Guarantee], oldest: float
+    row: AnyRow, known: OutcomeBatch, guarantees: Mapping[int, Guarantee], now: float
 ) -> BatchState:
     if known.state is OutcomeState.ACCEPTED:
         return BatchState.ACCEPTED
     if known.state is not OutcomeState.NOT_SENT:
         # What SENS lists no more will never be known, and must not hold others up for ever.
-        return BatchState.UNPROVEN if row.intent_ms < oldest else BatchState.UNKNOWN
+        is_old = row.intent_ms / 1_000 < now - RETENTION
+        return BatchState.UNPROVEN if is_old else BatchState.UNKNOWN
+    if row.campaign_id not in guarantees and now < _departure(row) + SETTLE_SECONDS:
+        return BatchState.UNKNOWN
     guarantee = guarantees.get(row.campaign_id, Guarantee(row.guarantee))
     if guarantee is Guarantee.AT_MOST_ONCE:
         return BatchState.UNPROVEN
     return BatchState.PLANNED
+
+
+def _departure(row: AnyRow) -> float:
+    signed_at: float = row.intent_ms / 1_000
+    reservation = reservation_of(row.reserve_at, row.reserve_zone)
+    return signed_at if reservation is None else max(signed_at, reservation.at.timestamp())
 
 
 async def _write(

@@ -47,3 +47,14 @@ class TestPurgedCampaigns:
         assert (await campaign.track(sens)).ends == {}
         assert len(emulator.requests) == requests
         assert clock.time() - began < 60
+
+
+async def test_haste_for_one_campaign_is_none_for_another(ledger, sens, emulator):
+    one = await ledger.plan(sens, "one", numbers(100), TEXT, guarantee="effectively_once")
+    two = await ledger.plan(sens, "two", numbers(100, 5_000), TEXT)
+    emulator.fail("late", requests=1, delay=280)
+    await one.run(sens, wait=False)
+    assert (await two.run(sens, settle=0)).is_finished
+    assert (await one.run(sens)).counts == {OutcomeState.ACCEPTED: 100}
+    await asyncio.sleep(400)
+    assert max(map(len, emulator.admissions.values())) == 1
