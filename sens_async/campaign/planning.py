@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 import orjson
-from sqlalchemy import Text, delete, insert, select, update
+from sqlalchemy import Text, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.errors import CampaignConflict
@@ -18,7 +18,7 @@ from sens_async.campaign.fingerprint import STRETCH, Fingerprint
 from sens_async.campaign.ids import batch_id, ids_of
 from sens_async.campaign.leases import LEASE_SECONDS
 from sens_async.campaign.packing import LeftOut, batch_digest, key_digest, keys_of, pack
-from sens_async.campaign.schema import batches, campaigns, keys, people, pictures
+from sens_async.campaign.schema import batches, campaign_id, campaigns, keys, people, pictures
 from sens_async.campaign.states import BatchState
 from sens_async.campaign.storage import Storage
 from sens_async.core.batch import Batch
@@ -234,12 +234,15 @@ class Planner:
         by_digest = {key_digest(self._storage.secret, key): key for key in wanted}
         given = self._storage.engine.rows("given", [("digest", Text())])
         lowest, highest = ids_of(self._campaign_id)
+        is_alive = campaigns.c.lease_until > self._storage.engine.now()
         known = (
             select(keys.c.digest)
             .distinct()
             .select_from(given)
             .join(keys, keys.c.digest == given.c.digest)
             .join(batches, batches.c.id == keys.c.batch_id)
+            .join(campaigns, campaigns.c.id == campaign_id)
+            .where(or_(campaigns.c.is_planned, is_alive))  # nobody goes on with the others
             .where(batches.c.state.not_in(_SENDS_AGAIN))
             .where(~batches.c.id.between(lowest, highest))
         )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from session_helpers import numbers, of_endpoint
 
-from sens_async import OutcomeState
+from sens_async import OutcomeState, Recipient
 from sens_async.campaign import CampaignConflict, Ledger
 
 TEXT = "안녕하세요"
@@ -58,3 +58,25 @@ async def test_haste_for_one_campaign_is_none_for_another(ledger, sens, emulator
     assert (await one.run(sens)).counts == {OutcomeState.ACCEPTED: 100}
     await asyncio.sleep(400)
     assert max(map(len, emulator.admissions.values())) == 1
+
+
+async def test_a_plan_that_was_killed_keeps_nobody_from_being_sent_to(ledger, sens):
+    people = [Recipient(number, key=number) for number in numbers(30_000)]
+
+    async def source():
+        for person in people:
+            yield person
+        # As if its process had died long ago: what it has written is out of its reach.
+        async with ledger.storage.writing() as connection:
+            for table, number in (("key", "batch_id"), ("people", "batch_id"), ("batch", "id")):
+                await connection.exec_driver_sql(
+                    f"UPDATE sens_{table} SET {number} = {number} + {9 << 32}"
+                )
+            await connection.exec_driver_sql(
+                "UPDATE sens_campaign SET id = id + 9, lease_until = 0"
+            )
+
+    with pytest.raises(CampaignConflict):
+        await ledger.plan(sens, "one", source(), TEXT)
+    campaign = await ledger.plan(sens, "two", people[:100], TEXT, skip_known_keys=True)
+    assert (await campaign.status()).counts == {OutcomeState.NOT_SENT: 100}
