@@ -40,6 +40,7 @@ class Storage:
         self._writer: AsyncConnection | None = None
         self._writing = asyncio.Lock()
         self._requests = 0
+        self._is_closed = False
 
     async def open(self) -> None:
         """Find the ledger in the database, or make one in an empty database.
@@ -91,11 +92,16 @@ class Storage:
         return f"{self.secret[:8].hex()}/{batch_id}/{intent_ms}"
 
     async def aclose(self) -> None:
-        """Close all connections, and give up the right to write."""
-        writer, self._writer = self._writer, None
+        """Close all connections, once what is being written is, and give up the right to write.
+
+        Whoever still uses the ledger is refused from now on.
+        """
+        self._is_closed = True
         try:
-            if writer is not None:
-                await writer.close()
+            async with self._writing:
+                writer, self._writer = self._writer, None
+                if writer is not None:
+                    await writer.close()
             await self.engine.sql.dispose()
         finally:
             self.engine.release()
@@ -114,6 +120,7 @@ class Storage:
         Raises:
             LedgerError: It failed.
         """
+        self._check_open()
         async with self._told("read"), self.engine.sql.connect() as connection:
             yield connection
 
@@ -149,6 +156,7 @@ class Storage:
             LedgerBusy: Another process owns the file.
         """
         async with self._writing, self._told("written"):
+            self._check_open()
             self.engine.own()
             if self._writer is None or self._writer.closed or self._writer.invalidated:
                 self._writer = await self._begin()
@@ -184,6 +192,10 @@ class Storage:
                 f"made from it, it knows {requests:,}. Who was sent to would be sent to again; to "
                 f"use it all the same, remove {self.engine.name}.tally"
             )
+
+    def _check_open(self) -> None:
+        if self._is_closed:  # a new connection would take the file again, and keep it
+            raise LedgerError(f"{self.engine.name} was closed by this process")
 
     @asynccontextmanager
     async def _told(self, what: str) -> AsyncIterator[None]:

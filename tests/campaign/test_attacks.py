@@ -6,7 +6,7 @@ import pytest
 from session_helpers import numbers, of_endpoint
 
 from sens_async import OutcomeState, Recipient
-from sens_async.campaign import CampaignConflict, Ledger
+from sens_async.campaign import CampaignConflict, Ledger, LedgerError
 
 TEXT = "안녕하세요"
 
@@ -80,3 +80,25 @@ async def test_a_plan_that_was_killed_keeps_nobody_from_being_sent_to(ledger, se
         await ledger.plan(sens, "one", source(), TEXT)
     campaign = await ledger.plan(sens, "two", people[:100], TEXT, skip_known_keys=True)
     assert (await campaign.status()).counts == {OutcomeState.NOT_SENT: 100}
+
+
+async def test_a_ledger_that_is_closed_is_let_go_of(sqlite_url, open_session, emulator, clock):
+    sens = await open_session(max_in_flight=2)
+    async with Ledger.open(sqlite_url, clock=clock) as ledger:
+        campaign = await ledger.plan(sens, "one", numbers(5_000), TEXT)
+        enough = asyncio.Event()
+        running = asyncio.create_task(
+            campaign.run(
+                sens, watch=lambda s: s.counts[OutcomeState.ACCEPTED] > 500 and enough.set()
+            )
+        )
+        await enough.wait()
+    with pytest.raises(LedgerError, match="closed"):
+        await running
+    with pytest.raises(LedgerError, match="closed"):
+        await campaign.status()
+    assert len(emulator.admissions) < 5_000
+    async with Ledger.open(sqlite_url, clock=clock) as ledger:
+        campaign = await ledger.campaign("one")
+        assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 5_000}
+    assert max(map(len, emulator.admissions.values())) == 1
