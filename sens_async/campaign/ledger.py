@@ -141,7 +141,10 @@ class Ledger:
         call = Call(content, subject, type, images, content_type, country_code, sender, reserve_at)
         check_skipping(call, skip_unsubscribed)
         rules = session.settings.rules
-        message = call.compile(rules, session.sender, session.clock.time())
+        row = await self._find(name)
+        is_there = row is not None and row.is_planned
+        now = None if is_there else session.clock.time()  # it may be over: then it is looked up
+        message = call.compile(rules, session.sender, now)
         prepared = [await session.attachments.prepare(image) for image in call.images]
         if any(not one.data for one in prepared):
             raise InvalidMessage("a campaign keeps its pictures: give them, not an UploadedFile")
@@ -155,8 +158,7 @@ class Ledger:
             skips=[word for word, is_on in skips.items() if is_on],
             pictures=[one.digest for one in prepared],
         )
-        row = await self._find(name)
-        if row is not None and row.is_planned:
+        if row is not None and is_there:
             return await self._same(row, letter, recipients, watch)
         opted_out = await session.unsubscribes.numbers() if skip_unsubscribed else frozenset()
         owner = uuid4().hex

@@ -1,12 +1,14 @@
 """What adversaries have found: each test is one way in which a campaign was once led astray."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from session_helpers import numbers, of_endpoint
 
 from sens_async import OutcomeState, Recipient
 from sens_async.campaign import CampaignConflict, Ledger, LedgerError
+from sens_async.core.schedule import KST, from_epoch
 
 TEXT = "안녕하세요"
 
@@ -102,3 +104,13 @@ async def test_a_ledger_that_is_closed_is_let_go_of(sqlite_url, open_session, em
         campaign = await ledger.campaign("one")
         assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 5_000}
     assert max(map(len, emulator.admissions.values())) == 1
+
+
+async def test_a_reserved_campaign_goes_on_when_its_time_has_come(ledger, sens, emulator, clock):
+    at = from_epoch(clock.time()).astimezone(KST) + timedelta(hours=1)
+    emulator.fail("drop", requests=1, accept=True)
+    for wait in (False, True):
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT, reserve_at=at)
+        status = await campaign.run(sens, wait=wait)
+        await asyncio.sleep(4_000)
+    assert status.counts == {OutcomeState.ACCEPTED: 3}
