@@ -210,7 +210,7 @@ class PostgresEngine:
     writes_alone = False
 
     def __init__(self, url: URL) -> None:
-        self.name = url.render_as_string(hide_password=True)
+        self.name = url.set(query={}).render_as_string(hide_password=True)  # may hold one, too
         self.sql = create_async_engine(url, hide_parameters=True, pool_pre_ping=True)
 
     def prepare(self) -> None:

@@ -22,6 +22,9 @@ T = TypeVar("T")
 _CLASS = re.compile(r"<class '[^']*'>:?")
 """What SQLAlchemy puts before a driver's words."""
 
+_ARGUMENT = re.compile(r"(invalid input for query argument \$\d+): .*")
+"""What asyncpg says of a value that it cannot send, and then the value, which may be personal."""
+
 
 class Storage:
     """A ledger's database, open.
@@ -210,5 +213,5 @@ class Storage:
     def _explained(self, error: SQLAlchemyError, what: str) -> LedgerError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         lines = str(cause).splitlines() or [""]
-        reason = _CLASS.sub("", lines[0]).strip() or type(cause).__name__
+        reason = _ARGUMENT.sub(r"\1", _CLASS.sub("", lines[0])).strip() or type(cause).__name__
         return LedgerError(f"{self.engine.name} cannot be {what}: {reason}")

@@ -114,3 +114,15 @@ async def test_a_reserved_campaign_goes_on_when_its_time_has_come(ledger, sens, 
         status = await campaign.run(sens, wait=wait)
         await asyncio.sleep(4_000)
     assert status.counts == {OutcomeState.ACCEPTED: 3}
+
+
+async def test_errors_of_the_ledger_name_no_secret_and_no_text(postgres_url, open_session, clock):
+    with pytest.raises(LedgerError) as failed:
+        async with Ledger.open("postgresql://me@127.0.0.1:1/x?password=hidden", clock=clock):
+            pass
+    assert "hidden" not in str(failed.value)
+    sens = await open_session(unencodable="replace")
+    async with Ledger.open(postgres_url, clock=clock) as ledger:
+        with pytest.raises(LedgerError) as failed:
+            await ledger.plan(sens, "one", numbers(1), "비밀 \ud800")
+    assert "비밀" not in str(failed.value)
