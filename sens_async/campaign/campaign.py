@@ -110,7 +110,9 @@ class Campaign:
             session: Sends and asks; of the service the campaign was planned for. Its rate limit,
                 requests in flight and retries hold.
             guarantee: Instead of the one it was planned with, for this call; None for that. With a
-                stronger one than before, what was left alone is taken up again.
+                stronger one than before, what was left alone is taken up again. Other campaigns'
+                runs, which settle this one's unknown batches too, go by the one it was planned
+                with.
             settle: Seconds after the signature, or after the reserved time, until a message that
                 SENS does not list counts as not accepted; see `SensSession.resolve`. Less than the
                 default may send twice under `effectively_once`.

@@ -145,6 +145,7 @@ class SqliteEngine:
             URL.create("sqlite+aiosqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS},
             hide_parameters=True,
+            max_overflow=-1,  # a report holds its connection for as long as it is read
         )
         event.listen(self.sql.sync_engine, "connect", _configure)
         event.listen(self.sql.sync_engine, "begin", _begin)
@@ -211,7 +212,9 @@ class PostgresEngine:
 
     def __init__(self, url: URL) -> None:
         self.name = url.set(query={}).render_as_string(hide_password=True)  # may hold one, too
-        self.sql = create_async_engine(url, hide_parameters=True, pool_pre_ping=True)
+        self.sql = create_async_engine(
+            url, hide_parameters=True, pool_pre_ping=True, max_overflow=-1
+        )
 
     def prepare(self) -> None:
         """Nothing to do: the database is there or it is not."""

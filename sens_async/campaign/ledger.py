@@ -1,6 +1,7 @@
 """The ledger: campaigns in a database that outlives the process."""
 
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
@@ -213,6 +214,8 @@ class Ledger:
     async def purge(self, older_than: timedelta = timedelta(days=90)) -> Sequence[str]:
         """Purge every campaign that is over and was planned longer ago; see `Campaign.purge`.
 
+        Plans that were interrupted longer ago are removed.
+
         Returns:
             The names of those that were purged.
 
@@ -229,7 +232,18 @@ class Ledger:
             except CampaignConflict:
                 continue
             purged.append(campaign.name)
+        await self.storage.write(lambda to: self._forget_plans(to, latest.timestamp()))
         return purged
+
+    async def _forget_plans(self, connection: AsyncConnection, latest: float) -> None:
+        """Remove plans that were interrupted before a time."""
+        interrupted = select(campaigns.c.id).where(
+            ~campaigns.c.is_planned,
+            campaigns.c.planned_at <= latest,
+            campaigns.c.lease_until < self.storage.engine.now(),
+        )
+        for campaign_id in (await connection.scalars(interrupted)).all():
+            await forget_plan(connection, campaign_id)
 
     async def images_of(self, campaign_id: int) -> Sequence[bytes]:
         """Give a campaign's pictures, in order."""
@@ -250,10 +264,10 @@ class Ledger:
         ids = [row.id for row in rows]
         kept = (
             select(pictures.c.campaign_id, pictures.c.digest)
-            .where(pictures.c.campaign_id.in_(ids))
+            .where(pictures.c.campaign_id.between(min(ids, default=0), max(ids, default=0)))
             .order_by(pictures.c.campaign_id, pictures.c.place)
         )
-        digests: dict[int, list[str]] = {number: [] for number in ids}
+        digests: defaultdict[int, list[str]] = defaultdict(list)
         async with self.storage.reading() as connection:
             for number, digest in await connection.execute(kept):
                 digests[number].append(digest)

@@ -1,7 +1,6 @@
 """One pass over a campaign: everything that is planned is claimed and sent once."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from sens_async.campaign.claimed import Claim
 from sens_async.campaign.claims import Claims
@@ -12,7 +11,7 @@ from sens_async.campaign.leases import Leases
 from sens_async.campaign.letter import Letter
 from sens_async.campaign.states import BatchState, Guarantee, outcome_of
 from sens_async.campaign.status import CampaignStatus
-from sens_async.campaign.storage import Storage
+from sens_async.campaign.storage import Storage, to_its_end
 from sens_async.errors import RunStopped
 from sens_async.models import OutcomeState
 from sens_async.outcomes import OutcomeBatch
@@ -105,7 +104,7 @@ class Pass:
         try:
             await finish(self._run, await outbox.start(self._run, None))
         finally:
-            await _whatever_happens(self._end())
+            await to_its_end(self._end())
         self._status.stopped_by = self._run.stopped_by
         if self._commits.failure is not None:
             raise self._commits.failure
@@ -132,17 +131,3 @@ class Pass:
         if outcomes.state is OutcomeState.NOT_SENT and not isinstance(outcomes.error, RunStopped):
             self._given_up.add(claim.id)
         self._changed()
-
-
-async def _whatever_happens(work: Awaitable[None]) -> None:
-    """Do something to its end, and only then be cancelled."""
-    task = asyncio.ensure_future(work)
-    cancellation: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancellation = error
-    task.result()
-    if cancellation is not None:
-        raise cancellation

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from sens_async.campaign.engines import Engine
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.schema import SCHEMA_VERSION, batches, ledgers, metadata
 
-__all__ = ["Storage"]
+__all__ = ["Storage", "to_its_end"]
 
 T = TypeVar("T")
 
@@ -140,14 +140,7 @@ class Storage:
             async with self.writing() as connection:
                 return await work(connection)
 
-        task = asyncio.create_task(written())
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
-            if not task.cancelled():
-                task.exception()  # whoever cancelled is not interested
-            raise
+        return await to_its_end(written())
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -215,3 +208,19 @@ class Storage:
         lines = str(cause).splitlines() or [""]
         reason = _ARGUMENT.sub(r"\1", _CLASS.sub("", lines[0])).strip() or type(cause).__name__
         return LedgerError(f"{self.engine.name} cannot be {what}: {reason}")
+
+
+async def to_its_end(work: Coroutine[None, None, T]) -> T:
+    """Do something to its end, and only then be cancelled, however often that is asked for."""
+    task = asyncio.create_task(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        if not task.cancelled():
+            task.exception()  # whoever cancelled is not interested
+        raise cancellation
+    return task.result()

@@ -6,12 +6,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from session_helpers import jpeg, numbers
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from sens_async import OutcomeState, Recipient
 from sens_async.campaign import (
@@ -21,7 +22,7 @@ from sens_async.campaign import (
     LedgerBusy,
     LedgerError,
 )
-from sens_async.campaign.schema import SCHEMA_VERSION, ledgers
+from sens_async.campaign.schema import SCHEMA_VERSION, batches, campaigns, ledgers, people
 
 TEXT = "안녕하세요"
 
@@ -106,6 +107,15 @@ async def test_several_may_make_it_at_once(postgres_url, clock):
             return await ledger.list()
 
     assert await asyncio.gather(*(use() for _ in range(6))) == [[]] * 6
+
+
+async def test_many_may_read_at_once(ledger, sens):
+    campaign = await ledger.plan(sens, "one", numbers(500), TEXT)
+    async with AsyncExitStack() as stack:
+        for _ in range(25):
+            half_read = await stack.enter_async_context(aclosing(campaign.report()))
+            assert (await anext(half_read)).index == 0
+        assert (await campaign.run(sens)).is_finished
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -223,6 +233,20 @@ class TestPurging:
         assert await ledger.purge() == ["old"]
         assert await ledger.purge() == []
         assert (await ledger.campaign("young")).purged_at is None
+
+    async def test_plans_that_were_interrupted_go_too(self, url, sens, clock):
+        async with Ledger.open(url, clock=clock) as ledger:
+            await ledger.plan(sens, "one", numbers(10), TEXT)
+
+            async def interrupt(connection):  # as a process does that is killed
+                await connection.execute(update(campaigns).values(is_planned=False, lease_until=0))
+
+            await ledger.storage.write(interrupt)
+            await asyncio.sleep(timedelta(days=91).total_seconds())
+            assert await ledger.purge() == []
+            async with ledger.storage.reading() as connection:
+                for table in (campaigns, batches, people):
+                    assert not (await connection.execute(select(table))).all()
 
     async def test_a_purged_name_is_taken(self, ledger, sens):
         campaign = await ledger.plan(sens, "one", numbers(10), TEXT)
