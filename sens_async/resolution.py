@@ -1,7 +1,7 @@
 """What became of the unknown, after SENS was asked."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import attrs
@@ -30,6 +30,7 @@ class Resolution:
             None if nothing is left that time would settle. Past, if they were asked for then and
             could not be.
         reasons: Why recipients are still unknown: how many by each reason.
+        reason_of: The same by the token of a request; see `sens_async.core.evidence.Evidence`.
         suspected_duplicates: Ids of equal requests of which only one was asked for, the one that
             is taken for it first: those messages were perhaps sent more than once.
         report: The report that was given, with what is known now in it; None if none was given.
@@ -39,6 +40,7 @@ class Resolution:
     counts: Counter[OutcomeState]
     settles_at: datetime | None = None
     reasons: Counter[str] = attrs.field(factory=Counter)
+    reason_of: Mapping[str, str] = attrs.field(factory=dict)
     suspected_duplicates: Sequence[tuple[str, ...]] = ()
     report: BulkReport | None = None
 

@@ -189,6 +189,7 @@ def _resolution(what: _Given, search: Search, settle: float) -> Resolution:
         counts=Counter(one.state for one in outcomes),
         settles_at=from_epoch(max(one.settles_at(settle) for one in left)) if left else None,
         reasons=reasons,
+        reason_of={token: one.reason for token, one in sought.items() if one.is_unknown},
         suspected_duplicates=[one.duplicates for one in search.sought if one.duplicates],
         report=None if what.report is None else what.report.settled(settle_batch),
     )

@@ -12,9 +12,10 @@ from sens_async.campaign.letter import Letter
 from sens_async.campaign.purging import purge
 from sens_async.campaign.reporting import CampaignOutcome, report
 from sens_async.campaign.running import Order, Runner
-from sens_async.campaign.states import Guarantee
+from sens_async.campaign.states import Guarantee, GuaranteeName
 from sens_async.campaign.status import CampaignStatus, read_ends, read_status
 from sens_async.campaign.tracking import Tracker
+from sens_async.errors import ConfigError
 from sens_async.models import OutcomeState
 from sens_async.resolving import check_settle
 from sens_async.session import SensSession
@@ -94,7 +95,7 @@ class Campaign:
         self,
         session: SensSession,
         *,
-        guarantee: Guarantee | str | None = None,
+        guarantee: Guarantee | GuaranteeName | None = None,
         settle: float = 600.0,
         wait: bool = True,
         watch: Watch | None = None,
@@ -139,7 +140,7 @@ class Campaign:
         self,
         session: SensSession,
         *,
-        guarantee: Guarantee | str | None = None,
+        guarantee: Guarantee | GuaranteeName | None = None,
         settle: float = 600.0,
         wait: bool = True,
         watch: Watch | None = None,
@@ -185,13 +186,14 @@ class Campaign:
 
         Raises:
             CampaignConflict: The session is of another service.
+            ConfigError: `rate` is no number above 0.
             SensError: The ledger failed, or asking again would not help.
 
         Cancellation: what was learnt is kept.
         """
         check_timeout(timeout)
         if not 0 < rate < float("inf"):
-            raise CampaignConflict(f"rate must be questions a second above 0, got {rate!r}")
+            raise ConfigError(f"rate must be questions a second above 0, got {rate!r}")
         self._check_service(session)
         began, status = session.clock.monotonic(), await self.status()
 
@@ -250,7 +252,7 @@ class Campaign:
     async def _runner(
         self,
         session: SensSession,
-        guarantee: Guarantee | str | None,
+        guarantee: Guarantee | GuaranteeName | None,
         settle: float,
         wait: bool,
         watch: Watch | None,
@@ -282,14 +284,14 @@ class Campaign:
         return f"<Campaign {self.name!r}: {self.recipients:,} recipients, {self.guarantee}>"
 
 
-def checked_guarantee(word: Guarantee | str) -> Guarantee:
+def checked_guarantee(word: str) -> Guarantee:
     """Give a guarantee by its name.
 
     Raises:
-        CampaignConflict: There is none of that name.
+        ConfigError: There is none of that name.
     """
     try:
         return Guarantee(word)
     except ValueError:
         allowed = ", ".join(repr(str(one)) for one in Guarantee)
-        raise CampaignConflict(f"guarantee must be one of {allowed}, got {word!r}") from None
+        raise ConfigError(f"guarantee must be one of {allowed}, got {word!r}") from None

@@ -13,7 +13,7 @@ from sens_async.campaign.ids import batch_id
 from sens_async.campaign.leases import LEASE_SECONDS, Leases
 from sens_async.campaign.packing import batch_digest, key_digest, pack
 from sens_async.campaign.schema import batches, keys, people
-from sens_async.campaign.states import CLAIMED, MAX_BLIND_ATTEMPTS, BatchState, Guarantee
+from sens_async.campaign.states import CLAIMED, BatchState
 from sens_async.campaign.storage import Storage
 from sens_async.core.batch import Batch
 from sens_async.errors import SensError
@@ -50,7 +50,6 @@ class Journal:
         campaign_id: Whose batches.
         service_id: Its service's.
         owner: The run's name in claims.
-        guarantee: What is done about a batch that may have been accepted.
         settled: Told what became of each batch, once, and whether it was doubtful before.
 
     Attributes:
@@ -67,7 +66,6 @@ class Journal:
         campaign_id: int,
         service_id: str,
         owner: str,
-        guarantee: Guarantee,
         settled: Settled,
     ) -> None:
         self.in_flight = 0
@@ -78,7 +76,6 @@ class Journal:
         self._campaign_id = campaign_id
         self._service_id = service_id
         self._owner = owner
-        self._is_blind = guarantee is Guarantee.AT_LEAST_ONCE
         self._settled = settled
 
     async def intend(self, batch: Batch, timestamp_ms: int) -> bool:
@@ -112,10 +109,6 @@ class Journal:
         at = outcomes.requested_at
         claim.requested_at = None if at is None else at.timestamp()
         claim.error = error_text(outcomes.error)
-        is_unknown = claim.state is BatchState.UNKNOWN
-        if is_unknown and self._is_blind and claim.attempts < MAX_BLIND_ATTEMPTS:
-            claim.is_doubtful = True
-            claim.state = BatchState.PLANNED
         if claim.state is BatchState.REJECTED and was_doubtful:
             claim.state = (
                 BatchState.UNPROVEN

@@ -20,7 +20,7 @@ from sens_async.campaign.leases import LEASE_SECONDS
 from sens_async.campaign.letter import Letter, checked_name
 from sens_async.campaign.planning import Planner, forget_plan, stretches
 from sens_async.campaign.schema import AnyRow, campaigns, pictures
-from sens_async.campaign.states import Guarantee
+from sens_async.campaign.states import Guarantee, GuaranteeName
 from sens_async.campaign.storage import Storage
 from sens_async.clock import Clock, SystemClock
 from sens_async.core.message import KOREA
@@ -38,7 +38,7 @@ class Ledger:
     """Campaigns in a database: a SQLite file of one process, or a PostgreSQL database of many.
 
     ```python
-    async with SensSession.from_env() as sens, Ledger.open("campaigns.db") as ledger:
+    async with Ledger.open("campaigns.db") as ledger, SensSession.from_env() as sens:
         campaign = await ledger.plan(sens, "autumn", recipients, "{name}님, …")
         status = await campaign.run(sens)  # after a crash: the same two lines go on
     ```
@@ -98,7 +98,7 @@ class Ledger:
         duplicates: Literal["skip", "send"] = "skip",
         skip_unsubscribed: bool = False,
         skip_known_keys: bool = False,
-        guarantee: Guarantee | str = Guarantee.AT_MOST_ONCE,
+        guarantee: Guarantee | GuaranteeName = Guarantee.AT_MOST_ONCE,
         watch: Callable[[int], None] | None = None,
     ) -> Campaign:
         """Write a campaign down; nothing is sent before `Campaign.run`.
@@ -121,13 +121,15 @@ class Ledger:
             guarantee: What to do about messages that may have been accepted:
                 `"at_most_once"` looks them up and never sends them again; `"effectively_once"`
                 sends them again when SENS did not list them after settling; `"at_least_once"`
-                sends them again at once, and somebody may get them twice.
+                looks once and sends them again at once, three times in all at most, and somebody
+                may get them as often.
             watch: Called now and then with the number of recipients taken so far.
 
         Returns:
             The campaign; everybody in the list is in it, also who is refused or left out.
 
         Raises:
+            ConfigError: There is no such guarantee.
             CampaignConflict: There is a campaign of that name with other input, and in what it
                 differs; or another process plans it at this moment.
             TypeError: `recipients` is a single recipient, text or a mapping.
@@ -144,7 +146,8 @@ class Ledger:
         rules = session.settings.rules
         row = await self._find(name)
         is_there = row is not None and row.is_planned
-        now = None if is_there else session.clock.time()  # it may be over: then it is looked up
+        # Only a reservation is for a time that is known now; what was planned may be over.
+        now = session.clock.time() if reserve_at is not None and not is_there else None
         message = call.compile(rules, session.sender, now)
         prepared = [await session.attachments.prepare(image) for image in call.images]
         if any(not one.data for one in prepared):
@@ -196,7 +199,9 @@ class Ledger:
         """
         row = await self._find(name)
         if row is None or not row.is_planned:
-            why = "was never planned to its end: plan it again" if row else "is not in the ledger"
+            why = f"is not in the ledger {self.storage.engine.name}"
+            if row is not None:
+                why = "was never planned to its end: plan it again"
             raise CampaignNotFound(f"campaign {name!r} {why}")
         return (await self._read([row]))[0]
 
@@ -350,5 +355,6 @@ class Ledger:
             raise CampaignConflict(
                 f"campaign {campaign.name!r} was planned with other input: "
                 + "; ".join(differences)
+                + ". Choose another name, or run it as it was planned"
             )
         return campaign

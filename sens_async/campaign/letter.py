@@ -132,7 +132,8 @@ class Letter:
             elif field.name == "pictures":
                 told.append(f"there are other pictures ({len(mine)} planned, {len(theirs)} given)")
             else:
-                told.append(f"{field.name} was {mine!r} and is {theirs!r}")
+                was, now = (str(one) if isinstance(one, str) else one for one in (mine, theirs))
+                told.append(f"{field.name} was {was!r} and is {now!r}")
         return told
 
 

@@ -4,7 +4,7 @@ All unknown batches of a service are looked for together, whatever campaign they
 what belongs to one is not taken for another's; and what the ledger knows to be accepted is none.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, 
 from sens_async.campaign.states import BatchState, Guarantee
 from sens_async.campaign.storage import Storage
 from sens_async.core.evidence import MARGIN, Evidence
+from sens_async.core.schedule import from_epoch
 from sens_async.core.signing import SIGNATURE_LIFETIME
 from sens_async.models import ContentType, MessageType, OutcomeState
 from sens_async.outcomes import OutcomeBatch
@@ -47,9 +48,10 @@ class Round:
         found: Batches that are accepted.
         replanned: Batches that are to be sent again.
         unproven: Batches that SENS did not list after settling.
-        left: Batches that are still unknown.
+        left: Batches that are still unknown, of all campaigns.
         settles_at: When the last of those can be settled (KST), or None.
-        reasons: Why recipients of one campaign are still unknown, by the reason.
+        reasons: By campaign id, why recipients are still unknown: how many by each reason.
+        settling: By campaign id, when the last of the unknown can be settled (KST).
     """
 
     found: int = 0
@@ -57,7 +59,8 @@ class Round:
     unproven: int = 0
     left: int = 0
     settles_at: datetime | None = None
-    reasons: Counter[str] = attrs.field(factory=Counter)
+    reasons: Mapping[int, Counter[str]] = attrs.field(factory=dict)
+    settling: Mapping[int, datetime] = attrs.field(factory=dict)
 
     @property
     def has_news(self) -> bool:
@@ -111,13 +114,22 @@ async def reconcile(
     known = [(row, batch, _state(row, batch, guarantees, now)) for row, batch in settled]
     await _write(storage, known, doubled)
     counts = Counter(state for _, _, state in known)
+    reasons: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    settling: dict[int, datetime] = {}
+    for row, batch, state in known:
+        if state is BatchState.UNKNOWN and batch.evidence is not None:
+            number, due = row.campaign_id, from_epoch(batch.evidence.settles_at(settle))
+            why = resolution.reason_of.get(batch.evidence.token, "its time is not over")
+            reasons[number][why] += len(batch)
+            settling[number] = max(due, settling.get(number, due))
     return Round(
         found=counts[BatchState.ACCEPTED],
         replanned=counts[BatchState.PLANNED],
         unproven=counts[BatchState.UNPROVEN],
         left=counts[BatchState.UNKNOWN],
         settles_at=resolution.settles_at,
-        reasons=resolution.reasons,
+        reasons=reasons,
+        settling=settling,
     )
 
 

@@ -104,6 +104,7 @@ class Runner:
         self._order = order
         self._watch = watch
         self._owner = uuid4().hex
+        self._is_blind = order.guarantee is Guarantee.AT_LEAST_ONCE
         self._given_up: set[int] = set()
         self._began = self._clock.monotonic()
 
@@ -137,11 +138,20 @@ class Runner:
             claimed = await self._pass() if sends else 0
             if self.status.stopped_by is not None:
                 return
-            if claimed and self._waiting(await self._states()):
-                continue  # equal ones whose turn has come, and what is sent again unproven
-            last = await self._ask()
             states = await self._states()
-            if sends and last.replanned:
+            waiting = self._waiting(states) if sends else 0
+            if claimed and waiting:
+                continue  # equal ones whose turn has come
+            if not (waiting or states[BatchState.UNKNOWN] or any(states[s] for s in CLAIMED)):
+                return
+            if self._is_blind and sends and claimed:  # what was accepted may be listed by then
+                await self._clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            last = await self._ask()
+            again = await self._storage.write(self._send_again) if self._is_blind and sends else 0
+            states = await self._states()
+            if sends and (last.replanned or again):
+                await self._refresh()
                 continue
             at_work = sum(states[state] for state in CLAIMED) if sends else 0
             moves = claimed or at_work or last.has_news or not last.is_due(self._now())
@@ -170,7 +180,6 @@ class Runner:
             campaign_id=order.campaign_id,
             letter=order.letter,
             images=order.images,
-            guarantee=order.guarantee,
             given_up=self._given_up,
             status=self.status,
             changed=self._changed,
@@ -185,7 +194,8 @@ class Runner:
             guarantees={order.campaign_id: order.guarantee},
             settle=order.settle,
         )
-        self.status.settles_at, self.status.reasons = last.settles_at, last.reasons
+        self.status.settles_at = last.settling.get(order.campaign_id)
+        self.status.reasons = last.reasons.get(order.campaign_id, Counter())
         await self._refresh()
         return last
 
@@ -252,13 +262,17 @@ class Runner:
             .where(mine, batches.c.state == BatchState.UNPROVEN, ~equal)
             .values(state=BatchState.UNKNOWN, fence=batches.c.fence + 1)
         )
-        if guarantee is Guarantee.AT_LEAST_ONCE:
-            await connection.execute(
-                update(batches)
-                .where(mine, batches.c.state == BatchState.UNKNOWN)
-                .where(batches.c.attempts < MAX_BLIND_ATTEMPTS)
-                .values(state=BatchState.PLANNED, fence=batches.c.fence + 1, is_doubtful=true())
-            )
+
+    async def _send_again(self, connection: AsyncConnection) -> int:
+        """Plan again what is unknown, and flag it: somebody may get it twice."""
+        again = await connection.execute(
+            update(batches)
+            .where(batches.c.id.between(*ids_of(self._order.campaign_id)))
+            .where(batches.c.state == BatchState.UNKNOWN)
+            .where(batches.c.attempts < MAX_BLIND_ATTEMPTS)
+            .values(state=BatchState.PLANNED, fence=batches.c.fence + 1, is_doubtful=true())
+        )
+        return again.rowcount
 
 
 def _blocked(waiting: int) -> CampaignConflict:

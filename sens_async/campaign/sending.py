@@ -9,7 +9,7 @@ from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.journal import Journal
 from sens_async.campaign.leases import Leases
 from sens_async.campaign.letter import Letter
-from sens_async.campaign.states import BatchState, Guarantee, outcome_of
+from sens_async.campaign.states import BatchState, outcome_of
 from sens_async.campaign.status import CampaignStatus
 from sens_async.campaign.storage import Storage, to_its_end
 from sens_async.errors import RunStopped
@@ -32,7 +32,6 @@ class Pass:
         campaign_id: Of which campaign.
         letter: What it says.
         images: Its pictures.
-        guarantee: What is done about a batch that may have been accepted.
         given_up: Ids of batches that were tried in vain; added to.
         status: Kept up to date.
         changed: Called after each change of it.
@@ -48,7 +47,6 @@ class Pass:
         campaign_id: int,
         letter: Letter,
         images: Sequence[bytes],
-        guarantee: Guarantee,
         given_up: set[int],
         status: CampaignStatus,
         changed: Callable[[], None],
@@ -67,7 +65,6 @@ class Pass:
             campaign_id=campaign_id,
             service_id=letter.service_id,
             owner=owner,
-            guarantee=guarantee,
             settled=self._settled,
         )
         self._claims = Claims(

@@ -14,12 +14,21 @@ means no byte; INFLIGHT becomes UNKNOWN.
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from sens_async.models import OutcomeState
 
-__all__ = ["CLAIMED", "MAX_BLIND_ATTEMPTS", "OPEN", "BatchState", "Guarantee", "outcome_of"]
+__all__ = [
+    "CLAIMED",
+    "MAX_BLIND_ATTEMPTS",
+    "OPEN",
+    "BatchState",
+    "Guarantee",
+    "GuaranteeName",
+    "outcome_of",
+]
 
-MAX_BLIND_ATTEMPTS = 5
+MAX_BLIND_ATTEMPTS = 3
 """Requests for one batch, under `at_least_once`, after which an unknown one is left unknown."""
 
 
@@ -44,6 +53,9 @@ class BatchState(StrEnum):
     """It was left out on purpose, when the campaign was planned."""
 
 
+GuaranteeName = Literal["at_most_once", "effectively_once", "at_least_once"]
+
+
 class Guarantee(StrEnum):
     """What is done about a batch that may have been accepted."""
 
@@ -52,7 +64,7 @@ class Guarantee(StrEnum):
     EFFECTIVELY_ONCE = "effectively_once"
     """It is looked up, and sent again when SENS did not list it after settling."""
     AT_LEAST_ONCE = "at_least_once"
-    """It is sent again at once, and flagged: somebody may get it twice."""
+    """It is looked up once and else sent again at once, flagged: somebody may get it twice."""
 
 
 _OUTCOMES = {

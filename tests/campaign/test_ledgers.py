@@ -266,7 +266,7 @@ class TestPurging:
 
 
 async def test_an_unknown_name_is_told(ledger):
-    with pytest.raises(CampaignNotFound, match="'one' is not in the ledger"):
+    with pytest.raises(CampaignNotFound, match="'one' is not in the ledger "):
         await ledger.campaign("one")
 
 

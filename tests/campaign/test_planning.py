@@ -7,6 +7,8 @@ import pytest
 from session_helpers import jpeg, numbers
 
 from sens_async import (
+    AdRuleViolated,
+    ConfigError,
     InvalidMessage,
     InvalidTemplate,
     MessageType,
@@ -115,7 +117,7 @@ async def test_the_same_plan_again_is_the_same_campaign(ledger, sens):
     [
         ({"content": "{n}번째입니다"}, "content is another text"),
         ({"subject": "제목"}, "subject is another text"),
-        ({"guarantee": "at_least_once"}, "guarantee was"),
+        ({"guarantee": "at_least_once"}, "guarantee was 'at_most_once' and is 'at_least_once'"),
         ({"duplicates": "send"}, "duplicates was 'skip' and is 'send'"),
         ({"type": "LMS"}, "type was None and is 'LMS'"),
         ({"images": [jpeg()]}, "other pictures (0 planned, 1 given)"),
@@ -240,7 +242,7 @@ async def test_a_wrong_call_plans_nothing(ledger, sens):
         await ledger.plan(sens, "one", numbers(1), "{")
     with pytest.raises(TypeError):
         await ledger.plan(sens, "one", "01012345678", "안녕하세요")
-    with pytest.raises(CampaignConflict, match="'at_most_once', 'effectively_once'"):
+    with pytest.raises(ConfigError, match="'at_most_once', 'effectively_once'"):
         await ledger.plan(sens, "one", numbers(1), "안녕하세요", guarantee="exactly_once")
     with pytest.raises(InvalidMessage, match="skip_unsubscribed"):
         await ledger.plan(sens, "one", numbers(1), "안녕하세요", skip_unsubscribed=True)
@@ -250,6 +252,17 @@ async def test_a_wrong_call_plans_nothing(ledger, sens):
     with pytest.raises(InvalidMessage, match="not an UploadedFile"):
         await ledger.plan(sens, "one", numbers(1), "안녕하세요", images=[file])
     assert not await ledger.list()
+
+
+async def test_an_advertisement_may_be_planned_at_night(ledger, sens, clock):
+    """It is refused when it would go out, not when it is written down."""
+    await asyncio.sleep(14 * 3_600)
+    campaign = await ledger.plan(sens, "ad", numbers(3), "(광고) 세일", content_type="AD")
+    status = await campaign.run(sens)
+    assert isinstance(status.stopped_by, AdRuleViolated)
+    assert status.counts == {OutcomeState.NOT_SENT: 3}
+    await asyncio.sleep(10 * 3_600)
+    assert (await campaign.run(sens)).is_finished
 
 
 async def test_who_has_opted_out_is_skipped(ledger, sens, emulator):

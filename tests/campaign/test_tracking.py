@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from session_helpers import numbers, of_endpoint
 
-from sens_async import PermissionDenied, Settings
-from sens_async.campaign import CampaignConflict, Ledger
+from sens_async import ConfigError, PermissionDenied, Settings
+from sens_async.campaign import Ledger
 from sens_async.core.schedule import from_epoch
 
 TEXT = "안녕하세요"
@@ -108,7 +108,7 @@ async def test_what_never_ends_is_left_after_a_day(ledger, stack, clock, emulato
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])
 async def test_a_rate_must_be_one(ledger, sens, rate):
     campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
-    with pytest.raises(CampaignConflict, match="rate must be"):
+    with pytest.raises(ConfigError, match="rate must be"):
         await campaign.track(sens, rate=rate)
 
 

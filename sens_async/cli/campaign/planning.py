@@ -1,7 +1,7 @@
 """Doing what `sens campaign plan` was told, and saying what was planned."""
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import attrs
 from rich.console import Console
@@ -21,7 +21,7 @@ from sens_async.cli.table import Table
 from sens_async.models import OutcomeState
 
 if TYPE_CHECKING:
-    from sens_async.campaign import Campaign, CampaignStatus, Ledger
+    from sens_async.campaign import Campaign, CampaignStatus, Guarantee, Ledger
 
 __all__ = ["Wanted", "make_plan"]
 
@@ -101,7 +101,7 @@ async def _plan(ledger: "Ledger", wanted: Wanted, console: Console) -> _Planned:
                 duplicates=order.duplicates,
                 skip_unsubscribed=wanted.skip_unsubscribed,
                 skip_known_keys=wanted.skip_known_keys,
-                guarantee=wanted.guarantee,
+                guarantee=cast("Guarantee", wanted.guarantee),
                 watch=display.update,
             )
     status = await campaign.status()

@@ -1,7 +1,7 @@
 """`sens campaign run`, `reconcile` and `track`: the commands that talk to SENS for a campaign."""
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -21,7 +21,7 @@ from sens_async.cli.order_options import InFlight, Rate
 from sens_async.models import OutcomeState
 
 if TYPE_CHECKING:
-    from sens_async.campaign import Campaign, CampaignStatus, Ledger
+    from sens_async.campaign import Campaign, CampaignStatus, Guarantee, Ledger
     from sens_async.cli.campaign.following import Following
     from sens_async.cli.campaign.views import View
     from sens_async.session import SensSession
@@ -58,11 +58,14 @@ def run(
     from sens_async.cli.campaign.views import sending  # noqa: PLC0415
 
     warn_of_settle(settle)
-    chosen = None if guarantee is None else guarantee.value
     _carry_out(
         name,
         lambda campaign, session, watch: campaign.run(
-            session, guarantee=chosen, settle=settle, wait=not no_wait, watch=watch
+            session,
+            guarantee=cast("Guarantee | None", guarantee and guarantee.value),
+            settle=settle,
+            wait=not no_wait,
+            watch=watch,
         ),
         view=sending,
         url=ledger,
