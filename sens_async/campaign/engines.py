@@ -1,9 +1,11 @@
 """The two databases a ledger can be in, and what differs between them."""
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     column,
+    create_engine,
     event,
     func,
     literal,
@@ -33,6 +36,8 @@ from sens_async.campaign.tally import Tally
 from sens_async.clock import Clock
 
 __all__ = ["Engine", "PostgresEngine", "SqliteEngine", "engine_of"]
+
+T = TypeVar("T")
 
 _BUSY_SECONDS = 5.0
 """How long a file that somebody else has locked is waited for."""
@@ -62,6 +67,10 @@ class Engine(Protocol):
 
     async def ready(self, writer: AsyncConnection) -> None:
         """Make a new connection one that writes."""
+        ...
+
+    async def at_once(self, writer: AsyncConnection, work: Callable[[Connection], T]) -> T:
+        """Do some work in one transaction, in as few steps as the database allows."""
         ...
 
     async def lock(self, connection: AsyncConnection) -> None:
@@ -149,6 +158,14 @@ class SqliteEngine:
         )
         event.listen(self.sql.sync_engine, "connect", _configure)
         event.listen(self.sql.sync_engine, "begin", _begin)
+        self._direct = create_engine(
+            URL.create("sqlite", database=str(path)),
+            connect_args={"timeout": _BUSY_SECONDS},
+            hide_parameters=True,
+        )
+        event.listen(self._direct, "connect", _configure)
+        event.listen(self._direct, "begin", _begin_to_write)
+        self._thread = ThreadPoolExecutor(1, "sens-async ledger")
 
     def prepare(self) -> None:
         """Make an empty file that nobody else may read, if there is none."""
@@ -159,13 +176,26 @@ class SqliteEngine:
         self._tally.forget()
 
     async def ready(self, writer: AsyncConnection) -> None:
-        """Have a transaction begin with its first change.
-
-        A statement of its own for that would be another three trips to the driver's thread and
-        back, each of which waits until the event loop's thread lets it run.
-        """
+        """Have a transaction begin with its first change."""
         await writer.execution_options(writes=True)
         await writer.run_sync(_begins_with_a_change)
+
+    async def at_once(
+        self,
+        writer: AsyncConnection,  # noqa: ARG002 - has no transaction while this has one
+        work: Callable[[Connection], T],
+    ) -> T:
+        """Do some work in a thread.
+
+        The async driver goes to its thread and back seven times for a transaction of one
+        statement, and waits each time until the busy event loop lets it.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._do, work)
+
+    def _do(self, work: Callable[[Connection], T]) -> T:
+        with self._direct.begin() as connection:
+            return work(connection)
 
     async def lock(self, connection: AsyncConnection) -> None:
         """Begin at once."""
@@ -177,6 +207,8 @@ class SqliteEngine:
 
     def release(self) -> None:
         """Give the lock back."""
+        self._thread.shutdown()
+        self._direct.dispose()
         self._ownership.release()
 
     def recall(self) -> int:
@@ -221,6 +253,11 @@ class PostgresEngine:
 
     async def ready(self, writer: AsyncConnection) -> None:
         """Any connection can write."""
+
+    async def at_once(self, writer: AsyncConnection, work: Callable[[Connection], T]) -> T:
+        """See `Engine`."""
+        async with writer.begin():
+            return await writer.run_sync(work)
 
     async def lock(self, connection: AsyncConnection) -> None:
         """See `Engine`; `CREATE TABLE IF NOT EXISTS` fails if two do it at once."""
@@ -269,6 +306,10 @@ def _configure(connection: Any, _: object) -> None:
 def _begin(connection: Any) -> None:
     if not connection.get_execution_options().get("writes", False):
         connection.exec_driver_sql("BEGIN")
+
+
+def _begin_to_write(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _begins_with_a_change(connection: Connection) -> None:

@@ -7,12 +7,14 @@ and a dead process leaves at most one batch in flight for each of its workers.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Connection,
     Double,
     FromClause,
     Integer,
@@ -23,7 +25,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from sens_async.campaign.claimed import Claim
@@ -113,7 +114,7 @@ class GroupCommit:
             await asyncio.sleep(0)  # whoever is about to write something joins in
             group, self._waiting = self._waiting, []
             try:
-                ours = await self._storage.write(lambda to: self._apply(to, group))  # noqa: B023
+                ours = await self._storage.at_once(partial(self._apply, group))
             except BaseException:
                 self._waiting = [*group, *self._waiting]
                 raise
@@ -140,15 +141,15 @@ class GroupCommit:
                 change.written.set_exception(_copy(self.failure))
         self._failed(self.failure)
 
-    async def _apply(self, connection: AsyncConnection, group: Sequence[_Change]) -> list[bool]:
+    def _apply(self, group: Sequence[_Change], connection: Connection) -> list[bool]:
         """Write changes; say of each whether the batch was still its claimant's."""
         ours = [True] * len(group)
         for wave in _waves(group):
             document = orjson.dumps([group[place].row for place in wave]).decode()
-            done = await connection.execute(self._update, {"changes": document})
+            done = connection.execute(self._update, {"changes": document})
             if done.rowcount == len(wave):
                 continue
-            kept = set((await connection.scalars(self._written, {"changes": document})).all())
+            kept = set(connection.scalars(self._written, {"changes": document}).all())
             for place in wave:
                 ours[place] = group[place].row["id"] in kept
         return ours

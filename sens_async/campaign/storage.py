@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from sqlalchemy import func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -142,6 +142,19 @@ class Storage:
 
         return await to_its_end(written())
 
+    async def at_once(self, work: Callable[[Connection], T]) -> T:
+        """Do some work of a few statements in one transaction, durable when this returns.
+
+        Raises:
+            LedgerError: See `writing`.
+        """
+
+        async def done() -> T:
+            async with self._writing, self._told("written"):
+                return await self.engine.at_once(await self._ready(), work)
+
+        return await to_its_end(done())
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """One transaction, durable when this ends; one at a time in a process.
@@ -152,12 +165,17 @@ class Storage:
             LedgerBusy: Another process owns the file.
         """
         async with self._writing, self._told("written"):
-            self._check_open()
-            self.engine.own()
-            if self._writer is None or self._writer.closed or self._writer.invalidated:
-                self._writer = await self._begin()
-            async with self._writer.begin():
-                yield self._writer
+            writer = await self._ready()
+            async with writer.begin():
+                yield writer
+
+    async def _ready(self) -> AsyncConnection:
+        """Give a connection that may write."""
+        self._check_open()
+        self.engine.own()
+        if self._writer is None or self._writer.closed or self._writer.invalidated:
+            self._writer = await self._begin()
+        return self._writer
 
     def noted(self, requests: int) -> None:
         """Remember that so many requests more were noted durably."""
