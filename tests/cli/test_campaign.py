@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import re
 import signal
 import sys
@@ -190,6 +191,25 @@ async def test_a_report_is_not_written_over_and_says_why(campaign, listed, tmp_p
     }
     assert f"{out} (6 rows)" in written.err
     assert "1 × DuplicateRecipient  010-****-1111 was already given this text" in shown.out
+
+
+async def test_a_report_that_nobody_reads_to_its_end_ends_silently(
+    sens, campaign, environ, tmp_path
+):
+    path = tmp_path / "more.csv"
+    path.write_text("to\n" + "".join(f"010{n:08}\n" for n in range(20_000_000, 20_020_000)))
+    await campaign("plan", "autumn", path, "-m", "hi")
+
+    reading, writing = os.pipe()
+    report = ("campaign", "report", "autumn", "--csv", "-")
+    process = await sens.start(*report, environ=environ, stdout=writing)
+    os.close(writing)
+    begun = await asyncio.to_thread(os.read, reading, 100)
+    os.close(reading)
+    result = await sens.finish(process)
+
+    assert begun.startswith(b'"to","key"')
+    assert (result.code, result.err) == (1, "")
 
 
 async def test_the_unknown_are_asked_for_and_settled(campaign, emulator, many):
