@@ -142,6 +142,7 @@ async def test_a_campaign_from_plan_to_purge(campaign, emulator, listed, tmp_pat
 
     ran = await campaign("run", "autumn")
     tracked = await campaign("track", "autumn", "--rate", "100")
+    asked = await campaign("reconcile", "autumn")
     reported = await campaign("report", "autumn", "--csv", out)
     seen = await campaign("list")
     purged = await campaign("purge", "--older-than", "0d")
@@ -152,6 +153,8 @@ async def test_a_campaign_from_plan_to_purge(campaign, emulator, listed, tmp_pat
     assert "accepted 접수 3" in flat(ran.out)
     assert "sens campaign track autumn\n" in ran.out
     assert "results 결과 3 delivered 도착" in flat(tracked.out)
+    assert "results 결과 3 delivered 도착" in flat(asked.out)
+    assert "campaign track" not in asked.out
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["to"], row["key"], row["sens_state"], row["sens_end"]) for row in rows] == [
@@ -191,6 +194,7 @@ async def test_a_report_is_not_written_over_and_says_why(campaign, listed, tmp_p
     }
     assert f"{out} (6 rows)" in written.err
     assert "1 × DuplicateRecipient  010-****-1111 was already given this text" in shown.out
+    assert "sens campaign run autumn\n" in shown.out
 
 
 async def test_a_report_that_nobody_reads_to_its_end_ends_silently(
@@ -234,6 +238,7 @@ async def test_what_sens_does_not_list_is_sent_again_where_that_is_asked_for(
     left = await campaign("run", "autumn", "--no-wait")
     absent = await campaign("reconcile", "autumn", "--settle", "0", "--json")
     state = await campaign("status", "autumn")
+    listed = await campaign("list")
     ended = await campaign("run", "autumn", "--guarantee", "effectively_once", "--settle", "0")
 
     assert (left.code, absent.code, state.code, ended.code) == (3, 3, 3, 0)
@@ -246,7 +251,14 @@ async def test_what_sens_does_not_list_is_sent_again_where_that_is_asked_for(
     document = json.loads(absent.out)
     assert (document["unknown"], document["unproven"]) == (100, 100)
     assert "100 not listed by SENS after settling 목록에 없음" in state.out
+    over, resend = (
+        "it is over; 100 unproven are left as they are",
+        "may send twice if SENS lists late",
+    )
+    assert 0 < state.out.index(over) < state.out.index(resend)
     assert "sens campaign run autumn --guarantee effectively_once\n" in state.out
+    assert state.out.count("sens campaign report autumn --csv report.csv\n") == 1
+    assert "over, 100 unproven 미확인" in listed.out
     assert len(accepted_once(emulator)) == 3000
 
 
@@ -273,6 +285,7 @@ async def test_what_stops_a_run_is_told_and_how_to_go_on(campaign, emulator, env
     assert "send to the 3,000 not sent to yet" in shown.out
     assert document["stopped_by"]["error"] == "AuthenticationFailed"
     assert document["not_sent"] == 3000
+    assert {cause["state"] for cause in document["causes"]} == {"NOT_SENT"}
     assert (await campaign("run", "autumn")).code == 0
     assert len(accepted_once(emulator)) == 3000
 

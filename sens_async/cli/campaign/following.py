@@ -107,11 +107,12 @@ class Following:
         self.elapsed = monotonic() - self._began
         self.is_interrupted = self.is_interrupted or self._stopping.interrupts > 0
         self.stopped_by = self.stopped_by or self.status.stopped_by
-        if self.is_interrupted or self.stopped_by is not None:
-            with suppress(SensError):  # a ledger that cannot be read: what was seen last counts
-                self.status = await self.campaign.status()
-        with suppress(SensError):
-            self.causes = await causes_of(self.campaign)
+        with suppress(SensError):  # a ledger that cannot be read: what was seen last counts
+            known = await self.campaign.status()
+            if not self.is_interrupted and self.stopped_by is None:
+                known.settles_at, known.reasons = self.status.settles_at, self.status.reasons
+            self.status = known  # a call counts results only if it asks for them
+            self.causes = await causes_of(self.campaign, known)
 
     def _take(self, status: "CampaignStatus") -> None:
         self._is_watched = True

@@ -210,7 +210,6 @@ def _tell(following: "Following", *, url: str, as_json: bool, exit_code: int) ->
         causes=following.causes,
         facts=[how_long],
         stopped_by=following.stopped_by,
-        is_brief=True,
     )
     if following.is_interrupted:
         console.print()
