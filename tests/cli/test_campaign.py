@@ -226,7 +226,25 @@ async def test_the_unknown_are_asked_for_and_settled(campaign, emulator, many):
     assert ran.code == 0, ran.out + ran.err
     assert (document["accepted"], document["unknown"], document["is_finished"]) == (3000, 0, True)
     assert len(accepted_once(emulator)) == 3000
-    assert "asking SENS for 100 unknown" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "ending", "code"),
+    [("at_most_once", "; Ctrl-C leaves them unknown 종료", 3), ("at_least_once", "", 0)],
+)
+async def test_who_is_asked_for_is_told_once_off_a_terminal(
+    *, campaign, emulator, listed, guarantee, ending, code
+):
+    emulator.fail("drop", times=5)
+    await campaign("plan", "autumn", listed, "-m", "hi", "--guarantee", guarantee)
+
+    ran = await campaign("run", "autumn", "--settle", "2")
+
+    asking = [line for line in ran.out.splitlines() if "asking SENS" in line]
+    assert ran.code == code, ran.out + ran.err
+    assert len(asking) == 1
+    assert re.fullmatch(rf"asking SENS for 3 unknown until [0-9:]{{8}} 확인 중{ending}", asking[0])
+    assert ("/s" in ran.out) == (not code)  # no rate where nobody was accepted
 
 
 async def test_what_sens_does_not_list_is_sent_again_where_that_is_asked_for(
@@ -456,6 +474,7 @@ async def test_an_unknown_name_is_an_error_and_no_ledger_is_made(
 
     assert (unknown.code, elsewhere.code, keyless.code) == (1, 2, 3)
     assert "CampaignNotFound: campaign 'winter'" in unknown.err
+    assert f"{environ['SENS_LEDGER']} has 'autumn'" in unknown.err
     assert not (tmp_path / "other.db").exists()
 
 
