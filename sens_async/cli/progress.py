@@ -40,7 +40,7 @@ def counts_line(
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        if task.fields["until"] is not None:
+        if task.fields["is_waiting"]:
             return Text()
         done = int(task.completed) - task.fields["begun_with"]
         return Text(rate(done, task.elapsed or 0.0), style="figure")
@@ -55,7 +55,7 @@ class _TimeLeftColumn(TimeRemainingColumn):
     def render(self, task: Task) -> Text:
         until: datetime | None = task.fields["until"]
         if until is None:
-            return super().render(task)
+            return Text() if task.fields["is_waiting"] else super().render(task)
         left = max(0, round((until - datetime.now(UTC)).total_seconds()))
         hours, minutes = divmod(left // 60, 60)
         text = f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes:02}:{left % 60:02}"
@@ -113,17 +113,18 @@ class Display:
             console=console,
         )
         self._task = self._bars.add_task(
-            what, total=total, completed=done, begun_with=done, until=None
+            what, total=total, completed=done, begun_with=done, until=None, is_waiting=False
         )
 
-    def update(self, done: int, *, until: datetime | None = None) -> None:
+    def update(self, done: int, *, until: datetime | None = None, is_waiting: bool = False) -> None:
         """Show how many have been done by now.
 
         Args:
             done: Recipients.
-            until: When the rest are done, where that does not go by the rate.
+            until: When the rest are done, where that is known.
+            is_waiting: Whether the rest does not go by the rate.
         """
-        self._bars.update(self._task, completed=done, until=until)
+        self._bars.update(self._task, completed=done, until=until, is_waiting=is_waiting)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

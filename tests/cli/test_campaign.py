@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import re
 import signal
 import sys
@@ -141,6 +142,7 @@ async def test_a_campaign_from_plan_to_purge(campaign, emulator, listed, tmp_pat
 
     ran = await campaign("run", "autumn")
     tracked = await campaign("track", "autumn", "--rate", "100")
+    asked = await campaign("reconcile", "autumn")
     reported = await campaign("report", "autumn", "--csv", out)
     seen = await campaign("list")
     purged = await campaign("purge", "--older-than", "0d")
@@ -151,6 +153,8 @@ async def test_a_campaign_from_plan_to_purge(campaign, emulator, listed, tmp_pat
     assert "accepted 접수 3" in flat(ran.out)
     assert "sens campaign track autumn\n" in ran.out
     assert "results 결과 3 delivered 도착" in flat(tracked.out)
+    assert "results 결과 3 delivered 도착" in flat(asked.out)
+    assert "campaign track" not in asked.out
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["to"], row["key"], row["sens_state"], row["sens_end"]) for row in rows] == [
@@ -190,6 +194,26 @@ async def test_a_report_is_not_written_over_and_says_why(campaign, listed, tmp_p
     }
     assert f"{out} (6 rows)" in written.err
     assert "1 × DuplicateRecipient  010-****-1111 was already given this text" in shown.out
+    assert "sens campaign run autumn\n" in shown.out
+
+
+async def test_a_report_that_nobody_reads_to_its_end_ends_silently(
+    sens, campaign, environ, tmp_path
+):
+    path = tmp_path / "more.csv"
+    path.write_text("to\n" + "".join(f"010{n:08}\n" for n in range(20_000_000, 20_020_000)))
+    await campaign("plan", "autumn", path, "-m", "hi")
+
+    reading, writing = os.pipe()
+    report = ("campaign", "report", "autumn", "--csv", "-")
+    process = await sens.start(*report, environ=environ, stdout=writing)
+    os.close(writing)
+    begun = await asyncio.to_thread(os.read, reading, 100)
+    os.close(reading)
+    result = await sens.finish(process)
+
+    assert begun.startswith(b'"to","key"')
+    assert (result.code, result.err) == (1, "")
 
 
 async def test_the_unknown_are_asked_for_and_settled(campaign, emulator, many):
@@ -202,7 +226,25 @@ async def test_the_unknown_are_asked_for_and_settled(campaign, emulator, many):
     assert ran.code == 0, ran.out + ran.err
     assert (document["accepted"], document["unknown"], document["is_finished"]) == (3000, 0, True)
     assert len(accepted_once(emulator)) == 3000
-    assert "asking SENS for 100 unknown" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "ending", "code"),
+    [("at_most_once", "; Ctrl-C leaves them unknown 종료", 3), ("at_least_once", "", 0)],
+)
+async def test_who_is_asked_for_is_told_once_off_a_terminal(
+    *, campaign, emulator, listed, guarantee, ending, code
+):
+    emulator.fail("drop", times=5)
+    await campaign("plan", "autumn", listed, "-m", "hi", "--guarantee", guarantee)
+
+    ran = await campaign("run", "autumn", "--settle", "2")
+
+    asking = [line for line in ran.out.splitlines() if "asking SENS" in line]
+    assert ran.code == code, ran.out + ran.err
+    assert len(asking) == 1
+    assert re.fullmatch(rf"asking SENS for 3 unknown until [0-9:]{{8}} 확인 중{ending}", asking[0])
+    assert ("/s" in ran.out) == (not code)  # no rate where nobody was accepted
 
 
 async def test_what_sens_does_not_list_is_sent_again_where_that_is_asked_for(
@@ -214,6 +256,7 @@ async def test_what_sens_does_not_list_is_sent_again_where_that_is_asked_for(
     left = await campaign("run", "autumn", "--no-wait")
     absent = await campaign("reconcile", "autumn", "--settle", "0", "--json")
     state = await campaign("status", "autumn")
+    listed = await campaign("list")
     ended = await campaign("run", "autumn", "--guarantee", "effectively_once", "--settle", "0")
 
     assert (left.code, absent.code, state.code, ended.code) == (3, 3, 3, 0)
@@ -226,7 +269,14 @@ async def test_what_sens_does_not_list_is_sent_again_where_that_is_asked_for(
     document = json.loads(absent.out)
     assert (document["unknown"], document["unproven"]) == (100, 100)
     assert "100 not listed by SENS after settling 목록에 없음" in state.out
+    over, resend = (
+        "it is over; 100 unproven are left as they are",
+        "may send twice if SENS lists late",
+    )
+    assert 0 < state.out.index(over) < state.out.index(resend)
     assert "sens campaign run autumn --guarantee effectively_once\n" in state.out
+    assert state.out.count("sens campaign report autumn --csv report.csv\n") == 1
+    assert "over, 100 unproven 미확인" in listed.out
     assert len(accepted_once(emulator)) == 3000
 
 
@@ -253,6 +303,7 @@ async def test_what_stops_a_run_is_told_and_how_to_go_on(campaign, emulator, env
     assert "send to the 3,000 not sent to yet" in shown.out
     assert document["stopped_by"]["error"] == "AuthenticationFailed"
     assert document["not_sent"] == 3000
+    assert {cause["state"] for cause in document["causes"]} == {"NOT_SENT"}
     assert (await campaign("run", "autumn")).code == 0
     assert len(accepted_once(emulator)) == 3000
 
@@ -423,6 +474,7 @@ async def test_an_unknown_name_is_an_error_and_no_ledger_is_made(
 
     assert (unknown.code, elsewhere.code, keyless.code) == (1, 2, 3)
     assert "CampaignNotFound: campaign 'winter'" in unknown.err
+    assert f"{environ['SENS_LEDGER']} has 'autumn'" in unknown.err
     assert not (tmp_path / "other.db").exists()
 
 

@@ -1,7 +1,8 @@
 """Why recipients of a campaign were not accepted, read back from the ledger."""
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
 
 from sens_async import errors
 from sens_async.cli.hints import why_refused
@@ -10,12 +11,14 @@ from sens_async.errors import BulkFailed, InvalidRecipient, SensError
 from sens_async.models import OutcomeState
 
 if TYPE_CHECKING:
-    from sens_async.campaign import Campaign, CampaignOutcome
+    from sens_async.campaign import Campaign, CampaignOutcome, CampaignStatus
 
 __all__ = ["Causes", "causes_of"]
 
-_WITH_CAUSES = (OutcomeState.REJECTED, OutcomeState.SKIPPED, OutcomeState.UNKNOWN)
-"""States that have a cause; most of those not sent to have not been tried."""
+_UNTRIED = 20_000
+"""So many in a row who were not tried: batches are sent in order, so nobody behind them was."""
+
+_TRIED_OR_LEFT_OUT = (OutcomeState.REJECTED, OutcomeState.SKIPPED, OutcomeState.UNKNOWN)
 
 
 class Causes:
@@ -43,14 +46,31 @@ class Causes:
         return self._reasons.sorted()
 
 
-async def causes_of(
-    campaign: "Campaign", states: Collection[OutcomeState] = _WITH_CAUSES
-) -> list[Reason]:
-    """Read why the recipients in some states are in them."""
+async def causes_of(campaign: "Campaign", status: "CampaignStatus") -> list[Reason]:
+    """Read why recipients were not accepted.
+
+    Args:
+        campaign: Whose.
+        status: Its counts.
+    """
     causes = Causes(is_purged=campaign.purged_at is not None)
-    async for outcome in campaign.report(states):
-        causes.add(outcome)
+    if states := [state for state in _TRIED_OR_LEFT_OUT if status.counts[state]]:
+        async for outcome in campaign.report(states):
+            causes.add(outcome)
+    if status.counts[OutcomeState.NOT_SENT]:
+        await _add_tried(campaign, causes)
     return causes.sorted()
+
+
+async def _add_tried(campaign: "Campaign", causes: Causes) -> None:
+    rows = cast("AsyncGenerator[CampaignOutcome, None]", campaign.report([OutcomeState.NOT_SENT]))
+    untried = 0
+    async with aclosing(rows):
+        async for outcome in rows:
+            causes.add(outcome)
+            untried = untried + 1 if outcome.error is None else 0
+            if untried == _UNTRIED:  # the rest may be millions
+                return
 
 
 def _error_of(told: str) -> SensError:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from sens_async.cli.campaign.causes import causes_of
-from sens_async.cli.campaign.views import View, asking_line, is_asking
+from sens_async.cli.campaign.views import View
 from sens_async.cli.interrupts import INTERRUPTED, Stopping
 from sens_async.cli.progress import Display
 from sens_async.cli.reasons import Reason
@@ -24,6 +25,9 @@ __all__ = ["UNFINISHED", "Following"]
 UNFINISHED = 3
 """Exit code while somebody's outcome, or result, is not final."""
 
+_SAME_PHASE = timedelta(seconds=5)
+"""By so much the time that all are settled may move, as the gateway's clock becomes known."""
+
 
 class Following:
     """One call on a campaign.
@@ -35,7 +39,7 @@ class Following:
         stopped_by: What ended it early, or None.
         elapsed: Seconds it took.
         sending: Seconds until the last recipient was sent to.
-        sent: Recipients whose turn has come in that time.
+        sent: Recipients whose turn has come in that time; 0 if nobody was accepted.
         is_interrupted: Whether Ctrl-C ended it.
     """
 
@@ -58,16 +62,18 @@ class Following:
         self.is_interrupted = False
         self.campaign = campaign
         self._console = console
+        self._accepted = begun.counts[OutcomeState.ACCEPTED]
         self._unsent = begun.counts[OutcomeState.NOT_SENT]
         self._view = view
         self._began = monotonic()
-        self._is_watched = self._is_asking = False
+        self._is_watched = False
+        self._told_until: datetime | None = None
         self._stopping = Stopping(self._tell_stopping)
         self._display = Display(
             console,
             view.total,
             what=view.what,
-            below=lambda: view.below(self.status),
+            below=lambda: view.lines(self.status),
             done=view.done(begun),
         )
 
@@ -105,13 +111,16 @@ class Following:
                 raise
             self.stopped_by = error
         self.elapsed = monotonic() - self._began
+        if self.status.counts[OutcomeState.ACCEPTED] <= self._accepted:
+            self.sent = 0
         self.is_interrupted = self.is_interrupted or self._stopping.interrupts > 0
         self.stopped_by = self.stopped_by or self.status.stopped_by
-        if self.is_interrupted or self.stopped_by is not None:
-            with suppress(SensError):  # a ledger that cannot be read: what was seen last counts
-                self.status = await self.campaign.status()
-        with suppress(SensError):
-            self.causes = await causes_of(self.campaign)
+        with suppress(SensError):  # a ledger that cannot be read: what was seen last counts
+            known = await self.campaign.status()
+            if not self.is_interrupted and self.stopped_by is None:
+                known.settles_at, known.reasons = self.status.settles_at, self.status.reasons
+            self.status = known  # a call counts results only if it asks for them
+            self.causes = await causes_of(self.campaign, known)
 
     def _take(self, status: "CampaignStatus") -> None:
         self._is_watched = True
@@ -121,12 +130,15 @@ class Following:
             self.sent += self._unsent - unsent
             self.sending = monotonic() - self._began
         self._unsent = unsent  # more than before where somebody is sent to again
-        asks = is_asking(status)
+        asks = self._view.is_asking(status)
         until = status.settles_at if asks else None
-        self._display.update(self._view.done(status), until=until)
-        if asks and not self._is_asking and not self._console.is_terminal:
-            self._say(f"{asking_line(status)}; Ctrl-C leaves them unknown 종료")
-        self._is_asking = asks
+        self._display.update(self._view.done(status), until=until, is_waiting=asks)
+        if until is not None and not self._console.is_terminal and self._is_news(until):
+            self._told_until = until
+            self._say(self._view.asking_line(status))
+
+    def _is_news(self, until: datetime) -> bool:
+        return self._told_until is None or until > self._told_until + _SAME_PHASE
 
     def _tell_stopping(self) -> None:
         self._say("stopping: what is on the wire is finished 중단 중 …")

@@ -14,6 +14,9 @@ __all__ = ["in_ledger"]
 
 T = TypeVar("T")
 
+_NAMES = 5
+"""So many campaigns are named where one is not found."""
+
 _SQLITE = "sqlite+aiosqlite:///"
 
 
@@ -38,7 +41,7 @@ def in_ledger(
     """
     # The ledger's libraries are heavy, and an extra.
     with _needing_extras():
-        from sens_async.campaign import Ledger  # noqa: PLC0415
+        from sens_async.campaign import CampaignNotFound, Ledger  # noqa: PLC0415
         from sens_async.cli.asking import conclude  # noqa: PLC0415
 
         if not may_be_new and _is_missing(url):
@@ -48,9 +51,19 @@ def in_ledger(
 
         async def run() -> T:
             async with Ledger.open(url) as ledger:
-                return await act(ledger)
+                try:
+                    return await act(ledger)
+                except CampaignNotFound as error:
+                    raise CampaignNotFound(f"{error}; {await _holds(url, ledger)}") from None
 
         return conclude(run, as_json=as_json)
+
+
+async def _holds(url: str, ledger: "Ledger") -> str:
+    names = [repr(campaign.name) for campaign in await ledger.list()]
+    more = ["…"] if len(names) > _NAMES else []
+    place = "it" if "@" in url else url  # no password is shown
+    return f"{place} has {', '.join(names[:_NAMES] + more) or 'no campaigns'}"
 
 
 def _is_missing(url: str) -> bool:

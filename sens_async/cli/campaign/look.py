@@ -36,7 +36,8 @@ def status(name: Name, *, json: AsJson = False, ledger: LedgerUrl = DEFAULT_LEDG
 
     async def act(ledger: "Ledger") -> "tuple[Campaign, CampaignStatus, list[Reason]]":
         campaign = await ledger.campaign(name)
-        return campaign, await campaign.status(), await causes_of(campaign)
+        known = await campaign.status()
+        return campaign, known, await causes_of(campaign, known)
 
     campaign, known, causes = in_ledger(ledger, act, as_json=json)
     code = 0 if known.is_finished else UNFINISHED

@@ -18,14 +18,11 @@ from sens_async.cli.progress import Display
 from sens_async.cli.reasons import Reason
 from sens_async.cli.sessions import make_session
 from sens_async.cli.table import Table
-from sens_async.models import OutcomeState
 
 if TYPE_CHECKING:
     from sens_async.campaign import Campaign, CampaignStatus, Guarantee, Ledger
 
 __all__ = ["Wanted", "make_plan"]
-
-_LEFT_OUT = (OutcomeState.REJECTED, OutcomeState.SKIPPED)
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +102,7 @@ async def _plan(ledger: "Ledger", wanted: Wanted, console: Console) -> _Planned:
                 watch=display.update,
             )
     status = await campaign.status()
-    return _Planned(campaign, status, await causes_of(campaign, _LEFT_OUT), is_new)
+    return _Planned(campaign, status, await causes_of(campaign, status), is_new)
 
 
 def _show(console: Console, planned: _Planned, url: str) -> None:

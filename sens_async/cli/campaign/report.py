@@ -7,7 +7,6 @@ import typer
 
 from sens_async.cli.campaign.options import DEFAULT_LEDGER, AsJson, LedgerUrl, Name
 from sens_async.cli.refusing import refusing
-from sens_async.models import OutcomeState
 
 if TYPE_CHECKING:
     from sens_async.campaign import Campaign, CampaignStatus, Ledger
@@ -51,6 +50,7 @@ def report(
     from sens_async.cli.campaign.following import UNFINISHED  # noqa: PLC0415
     from sens_async.cli.campaign.ledgers import in_ledger  # noqa: PLC0415
     from sens_async.cli.campaign.rows import RowFile  # noqa: PLC0415
+    from sens_async.cli.campaign.steps import print_next  # noqa: PLC0415
     from sens_async.cli.campaign.words import (  # noqa: PLC0415
         print_heading,
         print_status,
@@ -70,8 +70,8 @@ def report(
     async def act(ledger: "Ledger") -> _Read:
         campaign = await ledger.campaign(name)
         if file is None:
-            states = [state for state in OutcomeState if state is not OutcomeState.ACCEPTED]
-            return _Read(campaign, await campaign.status(), await causes_of(campaign, states))
+            status = await campaign.status()
+            return _Read(campaign, status, await causes_of(campaign, status))
         causes = Causes(is_purged=campaign.purged_at is not None)
         await file.fill(campaign, causes, console)
         return _Read(campaign, await campaign.status(), causes.sorted())
@@ -90,4 +90,6 @@ def report(
     else:
         print_heading(console, read.campaign)
         print_status(console, read.status, causes=read.causes)
+        if file is None:
+            print_next(console, read.campaign, read.status, url=ledger)
     raise typer.Exit(code)

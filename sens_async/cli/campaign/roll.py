@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sens_async.cli.campaign.steps import is_open
 from sens_async.cli.campaign.words import moment
 from sens_async.cli.console import count
 from sens_async.cli.progress import counts_line
@@ -49,7 +50,12 @@ def print_roll(console: Console, seen: "Sequence[tuple[Campaign, CampaignStatus]
 
 
 def _state(campaign: "Campaign", status: "CampaignStatus") -> Text:
-    lines = [counts_line(status.counts, only=[state]) for state in _OPEN if status.counts[state]]
+    is_over = not is_open(status)
+    open_states = () if is_over else _OPEN
+    lines = [counts_line(status.counts, only=[one]) for one in open_states if status.counts[one]]
+    if is_over and status.unproven:
+        many = f"over, {count(status.unproven)} "
+        lines.append(Text.assemble(many, ("unproven", "unknown"), (" 미확인", "soft")))
     if status.is_finished:
         lines.append(Text.assemble(("finished", "accepted"), (" 완료", "soft")))
     if campaign.purged_at is not None:

@@ -1,7 +1,9 @@
 """Everybody of a campaign as a CSV."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 
@@ -69,14 +71,16 @@ class RowFile:
             console: Where it is watched.
         """
         display = Display(console, campaign.recipients, what="writing 저장", below=list)
-        with display:
-            async for outcome in campaign.report():
-                if self._csv.is_broken:
-                    break
-                causes.add(outcome)
-                self._csv.add(_record_of(outcome))
-                if not outcome.index % _ROWS_AT_ONCE:
-                    display.update(outcome.index)
+        rows = cast("AsyncGenerator[CampaignOutcome, None]", campaign.report())
+        async with aclosing(rows):  # who reads standard output may have had enough
+            with display:
+                async for outcome in rows:
+                    if self._csv.is_broken:
+                        break
+                    causes.add(outcome)
+                    self._csv.add(_record_of(outcome))
+                    if not outcome.index % _ROWS_AT_ONCE:
+                        display.update(outcome.index)
 
     def end(self) -> bool:
         """Give the file its name, and say where it is; False if it could not be written."""

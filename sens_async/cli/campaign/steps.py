@@ -65,18 +65,26 @@ def _steps(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
         steps.append((f"{why} 발송", next_command("run", name, url=url)))
     elif asked:
         steps.append((f"{asking} 확인", next_command("reconcile", name, url=url)))
+    report = next_command("report", name, "--csv", "report.csv", url=url)
     if status.unproven:
+        many, is_over = count(status.unproven), not is_open(status)
+        if is_over:
+            steps.append(
+                (f"it is over; {many} unproven are left as they are 미확인으로 종료", report)
+            )
         why = (
-            f"send again to the {count(status.unproven)} that SENS did not list after settling "
-            "목록에 없는 수신자에게 다시 발송"
+            f"{'or ' if is_over else ''}send again to the {many} that SENS did not list after "
+            "settling: may send twice if SENS lists late 늦게 조회되면 중복될 수 있음"
         )
         words = ("--guarantee", "effectively_once")
         steps.append((why, next_command("run", name, *words, url=url)))
     if status.is_finished and counts[OutcomeState.ACCEPTED] > status.ends.total():
         steps.append(("learn who got it 도착 확인", next_command("track", name, url=url)))
-    if counts[OutcomeState.REJECTED] or status.is_finished:
+    if all(command != report for _, command in steps) and (
+        counts[OutcomeState.REJECTED] or status.is_finished
+    ):
         why = "see who was refused, and why 거절 사유"
         if not counts[OutcomeState.REJECTED]:
             why = "see everybody with their outcome 수신자별 결과"
-        steps.append((why, next_command("report", name, "--csv", "report.csv", url=url)))
+        steps.append((why, report))
     return steps

@@ -70,6 +70,7 @@ def run(
         view=sending,
         url=ledger,
         as_json=json,
+        guarantee=chosen,
         rate=rate,
         max_in_flight=in_flight,
     )
@@ -138,9 +139,10 @@ def _carry_out(
     name: str,
     call: "Call",
     *,
-    view: "Callable[[CampaignStatus], View]",
+    view: "Callable[[CampaignStatus, str], View]",
     url: str,
     as_json: bool,
+    guarantee: str | None = None,
     rate: float | None = None,
     max_in_flight: int = 32,
     needs_results: bool = False,
@@ -153,6 +155,7 @@ def _carry_out(
         view: What is watched of it.
         url: Of the ledger.
         as_json: Whether a machine reads the end.
+        guarantee: In place of the planned, or None.
         rate: Requests a second; None for the default, 0 for no limit.
         max_in_flight: Requests on the wire at a time.
         needs_results: Whether it is not over before every accepted message has its result.
@@ -171,7 +174,9 @@ def _carry_out(
         async with make_session(rate=rate, max_in_flight=max_in_flight) as session:
             if not as_json:
                 print_heading(console, campaign)
-            following = Following(campaign, begun, console, view(begun))
+            following = Following(
+                campaign, begun, console, view(begun, guarantee or campaign.guarantee)
+            )
             await following.follow(lambda watch: call(campaign, session, watch))
             return following
 
@@ -213,7 +218,6 @@ def _tell(following: "Following", *, url: str, as_json: bool, exit_code: int) ->
         causes=following.causes,
         facts=[how_long],
         stopped_by=following.stopped_by,
-        is_brief=True,
     )
     if following.is_interrupted:
         console.print()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import attrs
 from rich.text import Text
 
+from sens_async.cli.campaign.options import GuaranteeName
 from sens_async.cli.campaign.words import ends_line
 from sens_async.cli.console import count
 from sens_async.cli.progress import counts_line
@@ -15,7 +16,7 @@ from sens_async.models import OutcomeState
 if TYPE_CHECKING:
     from sens_async.campaign import CampaignStatus
 
-__all__ = ["View", "asking", "asking_line", "following", "is_asking", "open_unknowns", "sending"]
+__all__ = ["View", "asking", "following", "open_unknowns", "sending"]
 
 
 _SETTLED = (OutcomeState.ACCEPTED, OutcomeState.REJECTED, OutcomeState.SKIPPED)
@@ -30,20 +31,49 @@ class View:
         total: How many recipients make it full.
         done: How many of them have been done.
         below: The lines.
+        asks: Whether the unknown are asked for.
+        leaves: Whether Ctrl-C leaves them unknown; else they are sent again at once.
     """
 
     what: str
     total: int
     done: Callable[["CampaignStatus"], int]
     below: Callable[["CampaignStatus"], list[Text]]
+    asks: bool = True
+    leaves: bool = True
+
+    def is_asking(self, status: "CampaignStatus") -> bool:
+        """Whether nothing is sent at the moment, and the unknown are asked for."""
+        is_sending = status.counts[OutcomeState.NOT_SENT] and status.settles_at is None
+        is_open = self.asks and open_unknowns(status)
+        return bool(is_open) and not (is_sending or status.in_flight)
+
+    def asking_line(self, status: "CampaignStatus") -> str:
+        """Say for how many SENS is asked, until when, and what Ctrl-C does."""
+        until = ""
+        if status.settles_at is not None:
+            until = f" until {status.settles_at.astimezone(KST):%H:%M:%S}"
+        ends = "; Ctrl-C leaves them unknown 종료" if self.leaves else ""
+        return f"asking SENS for {count(open_unknowns(status))} unknown{until} 확인 중{ends}"
+
+    def lines(self, status: "CampaignStatus") -> list[Text]:
+        """Give what is under the bar."""
+        asking = [Text(self.asking_line(status), "soft")] if self.is_asking(status) else []
+        return self.below(status) + asking
 
 
-def sending(begun: "CampaignStatus") -> View:
+def sending(begun: "CampaignStatus", guarantee: str) -> View:
     """For `run`: who has a final outcome, of everybody."""
-    return View(what="sending 발송", total=begun.total, done=_finished, below=_outcomes)
+    return View(
+        what="sending 발송",
+        total=begun.total,
+        done=_finished,
+        below=_outcomes,
+        leaves=guarantee != GuaranteeName.AT_LEAST_ONCE.value,
+    )
 
 
-def asking(begun: "CampaignStatus") -> View:
+def asking(begun: "CampaignStatus", _guarantee: str) -> View:
     """For `reconcile`: who is known, of the unknown."""
     total = open_unknowns(begun)
     return View(
@@ -54,13 +84,14 @@ def asking(begun: "CampaignStatus") -> View:
     )
 
 
-def following(begun: "CampaignStatus") -> View:
+def following(begun: "CampaignStatus", _guarantee: str) -> View:
     """For `track`: whose message has ended, of the accepted."""
     return View(
         what="following 결과 확인",
         total=begun.counts[OutcomeState.ACCEPTED],
         done=lambda status: status.ends.total(),
         below=lambda status: [ends_line(status)],
+        asks=False,
     )
 
 
@@ -69,23 +100,9 @@ def open_unknowns(status: "CampaignStatus") -> int:
     return max(0, status.counts[OutcomeState.UNKNOWN] - status.in_flight - status.unproven)
 
 
-def asking_line(status: "CampaignStatus") -> str:
-    """Say for how many SENS is asked, and until when."""
-    until = ""
-    if status.settles_at is not None:
-        until = f" until {status.settles_at.astimezone(KST):%H:%M:%S}"
-    return f"asking SENS for {count(open_unknowns(status))} unknown{until} 확인 중"
-
-
 def _finished(status: "CampaignStatus") -> int:
     counts = status.counts
     return status.total - counts[OutcomeState.NOT_SENT] - counts[OutcomeState.UNKNOWN]
-
-
-def is_asking(status: "CampaignStatus") -> bool:
-    """Whether nothing is sent at the moment, and the unknown are asked for."""
-    is_sending = status.counts[OutcomeState.NOT_SENT] and status.settles_at is None
-    return bool(open_unknowns(status)) and not (is_sending or status.in_flight)
 
 
 def _outcomes(status: "CampaignStatus") -> list[Text]:
@@ -96,7 +113,4 @@ def _outcomes(status: "CampaignStatus") -> list[Text]:
         waiting.append("   " if waiting else "")
         waiting.append(f"{count(status.in_flight)} ", "figure").append("in flight")
         waiting.append(" 전송 중", "soft")
-    lines = [counts_line(counts, only=_SETTLED), waiting]
-    if is_asking(status):
-        lines.append(Text(f"{asking_line(status)}; Ctrl-C leaves them", "soft"))
-    return lines
+    return [counts_line(counts, only=_SETTLED), waiting]
