@@ -16,7 +16,7 @@ from sens_async.campaign.schema import batches, keys, people
 from sens_async.campaign.states import CLAIMED, BatchState
 from sens_async.campaign.storage import Storage
 from sens_async.core.batch import Batch
-from sens_async.errors import SensError
+from sens_async.errors import RunStopped, SensError
 from sens_async.models import OutcomeState
 from sens_async.outcomes import OutcomeBatch
 
@@ -108,7 +108,8 @@ class Journal:
         claim.request_id = outcomes.request_id
         at = outcomes.requested_at
         claim.requested_at = None if at is None else at.timestamp()
-        claim.error = error_text(outcomes.error)
+        if not isinstance(outcomes.error, RunStopped) or outcomes.error.may_have_been_sent:
+            claim.error = error_text(outcomes.error)  # else it is the run's end, not this batch's
         if claim.state is BatchState.REJECTED and was_doubtful:
             claim.state = (
                 BatchState.UNPROVEN

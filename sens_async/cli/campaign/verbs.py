@@ -70,7 +70,7 @@ def run(
         view=sending,
         url=ledger,
         as_json=json,
-        guarantee=chosen,
+        guarantee=guarantee and guarantee.value,
         rate=rate,
         max_in_flight=in_flight,
     )
