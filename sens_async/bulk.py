@@ -216,6 +216,12 @@ class Run:
 
     # -- workers
 
+    @property
+    def _most_workers(self) -> int:
+        """One for each slot; twice as many where half of them wait for a disk, with no slot."""
+        slots = self._dispatcher.queue.max_in_flight
+        return slots if self._journal is None else 2 * slots
+
     def _hire(self) -> None:
         worker = self._spawn(self._work(), "worker of a run")
         self._workers.add(worker)
@@ -235,7 +241,7 @@ class Run:
                 self._end.refuse(batch)
                 await self._yield()
                 continue
-            if len(self._workers) < self._dispatcher.queue.max_in_flight:
+            if len(self._workers) < self._most_workers:
                 self._hire()
             await self._carry(batch, worker)
 

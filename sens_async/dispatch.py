@@ -211,14 +211,18 @@ class Dispatcher:
         while True:
             try:
                 file_ids = await files.ids() if files else ()
-                if not self.queue.enter_now(len(batch), lane):
-                    await self.queue.enter(len(batch), lane, owner)
+                noted = None
+                if journal is not None:
+                    batch.file_ids = file_ids
+                    noted = await self._intend(batch, flight, journal, lane=lane, owner=owner)
+                else:
+                    await self._enter(batch, lane, owner)
                 try:
                     flight.check()
                     message.check_time(clock.time())
                     began = clock.monotonic()
                     body = batch.body(file_ids)  # only now: somebody may have left meanwhile
-                    timestamp = await self._sign_at(batch, flight, journal)
+                    timestamp = noted or self._timestamp()
                     handover = flight.begin(timestamp / 1000)
                     self.owners.begin(batch)
                     attempt = await self.gateway.send(body, handover, timestamp_ms=timestamp)
@@ -264,20 +268,42 @@ class Dispatcher:
         self.queue.observe(self.gateway.clock.monotonic() - began)
         self.owners.note(str(attempt.request_id), batch.token)
 
-    async def _sign_at(self, batch: Batch, flight: Flight, journal: Journal | None) -> int:
-        """Give the signature time of a request, once that is noted where it must be.
+    async def _enter(self, batch: Batch, lane: Lane, owner: Hashable) -> None:
+        if not self.queue.enter_now(len(batch), lane):
+            await self.queue.enter(len(batch), lane, owner)
+
+    def _timestamp(self) -> int:
+        return self.gateway.signer.timestamp(self.gateway.clock.time())
+
+    async def _intend(
+        self,
+        batch: Batch,
+        flight: Flight,
+        journal: Journal,
+        *,
+        lane: Lane,
+        owner: Hashable,
+    ) -> int:
+        """Wait for the turn of a request, note it, and take a slot for it.
+
+        The turn comes first, so that what is noted goes out soon, and the slot last, so that
+        none is held while a disk is waited for.
+
+        Returns:
+            The signature time that was noted; the slot must be left.
 
         Raises:
             SensError: The request must not be made.
         """
-        timestamp_ms = self.gateway.signer.timestamp(self.gateway.clock.time())
-        if journal is None:
-            return timestamp_ms
+        await self.queue.pace(len(batch), lane)
+        flight.check()
+        timestamp_ms = self._timestamp()
         while await journal.intend(batch, timestamp_ms):
-            flight.check()
-            now_ms = self.gateway.signer.timestamp(self.gateway.clock.time())
+            await self.queue.take(lane, owner)
+            now_ms = self._timestamp()
             if abs(now_ms - timestamp_ms) <= _FRESH_MS:
                 return timestamp_ms
+            self.queue.leave(lane)
             timestamp_ms = now_ms
         raise _TakenOver("another worker has taken this batch over")
 

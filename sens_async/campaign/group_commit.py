@@ -50,6 +50,10 @@ _COLUMNS: Sequence[tuple[str, TypeEngine[Any]]] = (
 """A `Claim`'s."""
 
 
+_AT_MOST = 64
+"""Changes of one transaction: while it is written, those before it send."""
+
+
 class _Change(NamedTuple):
     """A row to be written, and who waits for that."""
 
@@ -112,7 +116,7 @@ class GroupCommit:
     async def _write_all(self) -> None:
         while self._waiting:
             await asyncio.sleep(0)  # whoever is about to write something joins in
-            group, self._waiting = self._waiting, []
+            group, self._waiting = self._waiting[:_AT_MOST], self._waiting[_AT_MOST:]
             try:
                 ours = await self._storage.at_once(partial(self._apply, group))
             except BaseException:

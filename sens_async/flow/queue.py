@@ -116,20 +116,32 @@ class RequestQueue:
         Raises:
             SessionClosed: The queue was closed before the turn came; nothing was sent.
         """
-        if self._is_closed:
-            raise _closed()
-        if self._has_room(lane):
-            self._take(lane)
-        else:
-            await self._wait_for_slot(lane, owner)
+        await self.take(lane, owner)
         try:
             await self.pace(recipients, lane)
         except BaseException:
             self.leave(lane)
             raise
 
+    async def take(self, lane: Lane, owner: Hashable) -> None:
+        """Wait for a slot alone, after the rate limit; `leave` must follow.
+
+        Args:
+            lane: See `enter`.
+            owner: See `enter`.
+
+        Raises:
+            SessionClosed: The queue was closed before there was one; nothing was sent.
+        """
+        if self._is_closed:
+            raise _closed()
+        if self._has_room(lane):
+            self._take(lane)
+        else:
+            await self._wait_for_slot(lane, owner)
+
     def leave(self, lane: Lane) -> None:
-        """Give back the slot of an `enter` that returned, to whoever is next."""
+        """Give back the slot of an `enter` or a `take` that returned, to whoever is next."""
         self._held -= 1
         if lane is Lane.BULK:
             self._held_bulk -= 1
