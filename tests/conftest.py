@@ -12,6 +12,11 @@ TURNS_TO_END = 10
 
 
 LONG = (
+    "campaign/disks/",
+    "campaign/test_attacks.py",
+    "campaign/test_ledgers.py",
+    "campaign/test_planning.py",
+    "campaign/test_tracking.py",
     "cli/test_campaign.py",
     "cli/test_endings.py",
     "cli/test_losses.py",
@@ -38,7 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--brief"):
         return
-    long = [item for item in items if item.nodeid.removeprefix("tests/").startswith(LONG)]
+    long = [
+        item
+        for item in items
+        if item.nodeid.removeprefix("tests/").startswith(LONG) or "[postgres" in item.nodeid
+    ]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in set(long)]
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import asyncpg
@@ -23,8 +23,8 @@ def _databases_take_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     hold_for_databases(monkeypatch)
 
 
-async def _on_server(statement: str) -> None:
-    connection = await asyncpg.connect(POSTGRES, timeout=5)
+async def _on_server(statement: str, url: str = POSTGRES) -> None:
+    connection = await asyncpg.connect(url, timeout=5)
     try:
         await connection.execute(statement)
     finally:
@@ -42,14 +42,21 @@ def postgres() -> None:
         pytest.skip(f"no PostgreSQL server at {POSTGRES}: {error}")
 
 
-@pytest.fixture
-def postgres_url(postgres: None) -> Iterator[str]:
-    """A database of one's own."""
+@pytest.fixture(scope="session")
+def postgres_database(postgres: None) -> Iterator[str]:
+    """A database of this process's own."""
     name = f"sens_test_{uuid4().hex[:12]}"
     asyncio.run(_on_server(f"CREATE DATABASE {name}"))
     yield f"{POSTGRES.rpartition('/')[0]}/{name}"
-    with suppress(asyncpg.PostgresError):
-        asyncio.run(_on_server(f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(_on_server(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> str:
+    """An empty database."""
+    statement = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+    asyncio.run(_on_server(statement, postgres_database))
+    return postgres_database
 
 
 @pytest.fixture
