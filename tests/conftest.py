@@ -12,6 +12,7 @@ TURNS_TO_END = 10
 
 
 LONG = (
+    "campaign/disks/test_faults.py",
     "cli/test_campaign.py",
     "cli/test_endings.py",
     "cli/test_losses.py",
