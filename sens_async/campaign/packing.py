@@ -182,7 +182,7 @@ def batch_digest(batch: Batch, service_id: str) -> bytes:
     spelling alone differs, and looks past a subject that is not listed.
     """
     envelope, numbers, texts = batch.envelope, batch.numbers, _plain_all(batch.final_texts)
-    if len(texts) == 1:
+    if len(set(texts)) == 1:  # whether the call gives it or each recipient does
         who: list[object] = [sorted(numbers), texts[0]]
     else:
         who = [*sorted(zip(numbers, texts, strict=True))]

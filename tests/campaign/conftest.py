@@ -14,6 +14,13 @@ from sens_async import SensSession, Settings
 from sens_async.campaign import Ledger
 from sens_async.emulator import Emulator, EmulatorOptions
 
+collect_ignore = [
+    *(["test_kills.py", "test_kill_controls.py"] if "SENS_KILLS" not in os.environ else []),
+    *(["test_stopped_workers.py"] if "SENS_KILLS" not in os.environ else []),
+    *(["test_state_machine.py"] if "SENS_MACHINE" not in os.environ else []),
+]
+"""What is not ready to run with the others, and what it is asked for by."""
+
 POSTGRES = os.environ.get("SENS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1/postgres")
 """A server on which databases may be made."""
 

@@ -141,6 +141,13 @@ def test_digests_differ_where_requests_do():
     assert len(told | {batch_digest(batch, "other service")}) == 4
 
 
+def test_a_text_that_each_brings_is_the_text_that_all_get():
+    numbers = ["01000000001", "01000000002"]
+    (shared,) = batches_of(numbers)
+    (own,) = batches_of([Recipient(one, content="기본 글") for one in numbers])
+    assert batch_digest(shared, "service") == batch_digest(own, "service")
+
+
 def test_keys_are_told_apart_and_not_readable():
     secret = b"secret"
     assert key_digest(secret, "a") == key_digest(secret, "a")
