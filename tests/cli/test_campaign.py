@@ -378,7 +378,8 @@ async def test_a_second_ctrl_c_does_not_wait(sens, campaign, emulator, environ, 
 async def test_a_killed_run_is_gone_on_with_and_another_is_kept_off(
     sens, campaign, emulator, environ, many
 ):
-    await campaign("plan", "autumn", many, "-m", "hi")
+    # What was killed between its intent and its request is not listed, and is sent again.
+    await campaign("plan", "autumn", many, "-m", "hi", "--guarantee", "effectively_once")
     process = await sens.start("campaign", "run", "autumn", "--in-flight", "2", environ=environ)
     await until(lambda: emulator.requests)
     other = await campaign("run", "autumn")
