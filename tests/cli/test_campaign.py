@@ -387,7 +387,7 @@ async def test_a_killed_run_is_gone_on_with_and_another_is_kept_off(
     process.kill()
     await sens.finish(process)
     dead = await campaign("status", "autumn")
-    ended = await campaign("run", "autumn")
+    ended = await campaign("run", "autumn", "--settle", "1")
 
     assert (other.code, beside.code, dead.code, ended.code) == (1, 3, 3, 0), ended.out
     assert f"in use by process {process.pid}" in flat(other.err)
