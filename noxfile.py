@@ -94,10 +94,11 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def endurance(session: nox.Session) -> None:
-    """Runs of a million recipients with faults, against the emulator; takes minutes."""
+    """Runs of a million with faults, and campaigns killed a thousand times; takes half an hour."""
     session.install(*group("tests"), f".[{EXTRAS}]")
-    session.env["SENS_ENDURANCE"] = "1000000"
-    run_tests(session, "tests/integration/test_endurance.py")
+    session.env.update(SENS_ENDURANCE="1000000", SENS_KILLS="2000")
+    files = ("tests/integration/test_endurance.py", "tests/campaign/test_kills.py")
+    run_tests(session, "-n", "auto", "-rP", *files)
 
 
 @nox.session

@@ -14,8 +14,10 @@ TURNS_TO_END = 10
 LONG = (
     "campaign/disks/",
     "campaign/test_attacks.py",
+    "campaign/test_kill",
     "campaign/test_ledgers.py",
     "campaign/test_planning.py",
+    "campaign/test_stopped_workers.py",
     "campaign/test_tracking.py",
     "cli/test_campaign.py",
     "cli/test_endings.py",

@@ -66,8 +66,9 @@ class Trial:
     _workers: set[BaseProcess] = attrs.field(factory=set, init=False)
 
     def fate(self, point: str, how: Signals = SIGKILL, **chances: float) -> Fate:
-        """Make one for the next worker."""
-        chances.setdefault("chance", OF_COMMIT if "commit" in point else CHANCE)
+        """Make one for the next worker; it is killed by chance, and stopped for sure."""
+        chance = OF_COMMIT if "commit" in point else CHANCE
+        chances.setdefault("chance", chance if how is SIGKILL else 1.0)
         seed = self.luck.getrandbits(32)
         return Fate(point=point, seed=seed, signal=how, last_words=self.last_words, **chances)
 

@@ -45,7 +45,7 @@ async def test_a_worker_is_stopped_behind_its_intent(tmp_path, sabotage):
     """Another one, with a copy of the file, waits until the request can be believed absent."""
     ledger, copy = str(tmp_path / "ledger.db"), str(tmp_path / "copy.db")
     async with trial(ledger, tmp_path, batches=1, sabotage=sabotage, faults=()) as it:
-        stopped = it.start(it.fate("run: between intent and send", SIGSTOP, chance=1.0))
+        stopped = it.start(it.fate("run: between intent and send", SIGSTOP))
         await it.last_word()
         for end in ("", "-wal"):
             shutil.copy(ledger + end, copy + end)

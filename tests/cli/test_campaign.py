@@ -235,7 +235,7 @@ async def test_the_unknown_are_asked_for_and_settled(campaign, emulator, many):
 async def test_who_is_asked_for_is_told_once_off_a_terminal(
     *, campaign, emulator, listed, guarantee, ending, code
 ):
-    emulator.fail("drop", times=5)
+    emulator.fail("drop", times=3)
     await campaign("plan", "autumn", listed, "-m", "hi", "--guarantee", guarantee)
 
     ran = await campaign("run", "autumn", "--settle", "2")
