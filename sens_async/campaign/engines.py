@@ -12,6 +12,7 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    Dialect,
     Double,
     FromClause,
     Select,
@@ -244,9 +245,11 @@ class PostgresEngine:
 
     def __init__(self, url: URL) -> None:
         self.name = url.set(query={}).render_as_string(hide_password=True)  # may hold one, too
+        options = {"ssl" if name == "sslmode" else name: url.query[name] for name in url.query}
         self.sql = create_async_engine(
-            url, hide_parameters=True, pool_pre_ping=True, max_overflow=-1
+            url.set(query=options), hide_parameters=True, pool_pre_ping=True, max_overflow=-1
         )
+        event.listen(self.sql.sync_engine, "do_connect", _connect)
 
     def prepare(self) -> None:
         """Nothing to do: the database is there or it is not."""
@@ -291,6 +294,14 @@ class PostgresEngine:
     def skipping_locked(self, rows: Select[Any]) -> Select[Any]:
         """See `Engine`."""
         return rows.with_for_update(skip_locked=True)
+
+
+def _connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    """Connect, and tell what of the URL is no option or no value of one."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LedgerError(f"the ledger's URL cannot be used: {error}") from error
 
 
 def _configure(connection: Any, _: object) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     literal_column,
     text,
 )
@@ -43,6 +44,20 @@ AnyRow = Row[*tuple[Any, ...]]
 
 metadata = MetaData()
 
+
+class _Words(TypeDecorator[str]):
+    """Text as bytes: PostgreSQL takes no NUL as text, and no database half a surrogate pair."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: object) -> bytes | None:  # noqa: ARG002
+        return None if value is None else value.encode(errors="surrogatepass")
+
+    def process_result_value(self, value: bytes | None, dialect: object) -> str | None:  # noqa: ARG002
+        return None if value is None else value.decode(errors="surrogatepass")
+
+
 ledgers = Table(
     "sens_ledger",
     metadata,
@@ -63,10 +78,10 @@ campaigns = Table(
     Column("guarantee", String(20), nullable=False),
     Column("planned_at", Double, nullable=False),
     Column("recipients", Integer, nullable=False),
-    Column("content", Text),
-    Column("subject", Text),
-    Column("text", Text),
-    Column("title", Text),
+    Column("content", _Words),
+    Column("subject", _Words),
+    Column("text", _Words),
+    Column("title", _Words),
     Column("type", String(3)),
     Column("content_type", String(4), nullable=False),
     Column("country_code", String(4), nullable=False),

@@ -121,8 +121,33 @@ async def test_errors_of_the_ledger_name_no_secret_and_no_text(postgres_url, ope
         async with Ledger.open("postgresql://me@127.0.0.1:1/x?password=hidden", clock=clock):
             pass
     assert "hidden" not in str(failed.value)
-    sens = await open_session(unencodable="replace")
+    sens = await open_session()
     async with Ledger.open(postgres_url, clock=clock) as ledger:
-        with pytest.raises(LedgerError) as failed:
-            await ledger.plan(sens, "one", numbers(1), "비밀 \ud800")
+        await ledger.storage.write(
+            lambda to: to.exec_driver_sql("ALTER TABLE sens_campaign ADD CHECK (recipients < 0)")
+        )
+        with pytest.raises(LedgerError, match="violates check constraint") as failed:
+            await ledger.plan(sens, "one", numbers(1), "비밀")
     assert "비밀" not in str(failed.value)
+
+
+async def test_whatever_can_be_sent_can_be_kept(ledger, open_session, emulator):
+    sens = await open_session(unencodable="replace")
+    content, subject = "안녕 {n}\0 \ud800", "제목\0 \ud800"
+    people = [Recipient("010-0000-0001", fields={"n": "\0 \udfff"}, key="\0")]
+    for _ in range(2):
+        campaign = await ledger.plan(sens, "one", people, content, subject=subject)
+    assert (campaign.content, campaign.subject) == (content, subject)
+    with pytest.raises(CampaignConflict, match="content is another text"):
+        await ledger.plan(sens, "one", people, "안녕 {n}\0 \ud801", subject=subject)
+    assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 1}
+    assert [one.key async for one in campaign.report()] == ["\0"]
+
+
+async def test_whatever_sens_says_can_be_kept(ledger, sens, emulator):
+    emulator.fail(400, body='{"errorMessage": "no \\u0000 more"}')
+    campaign = await ledger.plan(sens, "one", numbers(1), TEXT)
+    assert (await campaign.run(sens)).counts == {OutcomeState.REJECTED: 1}
+    assert [one.error async for one in campaign.report()] == [
+        "BadRequest: refused with 400: no   more"
+    ]

@@ -94,6 +94,26 @@ class TestOpening:
             async with Ledger.open("postgresql://me:secret@127.0.0.1:9/x"):
                 pass
 
+    @pytest.mark.parametrize(
+        ("change", "match"),
+        [
+            ("?colour=red", "unexpected keyword argument 'colour'"),
+            ("?sslmode=rather", "sslmode"),
+            ("?ssl=rather", "ssl"),
+            (":99999/x", "port must be 0-65535"),
+        ],
+    )
+    async def test_a_url_of_a_server_that_cannot_be_used_is_told(self, change, match):
+        url = "postgresql://me:hidden@127.0.0.1" + change
+        with pytest.raises(LedgerError, match=match) as failed:
+            async with Ledger.open(url):
+                pass
+        assert "hidden" not in str(failed.value)
+
+    async def test_a_url_may_say_sslmode_as_those_of_hosted_servers_do(self, postgres_url):
+        async with Ledger.open(f"{postgres_url}?sslmode=prefer") as ledger:
+            assert await ledger.list() == []
+
     async def test_a_url_and_a_path_are_one_place(self, sqlite_url, sens, clock):
         async with Ledger.open(f"sqlite:///{sqlite_url}", clock=clock) as ledger:
             await ledger.plan(sens, "one", numbers(1), TEXT)
