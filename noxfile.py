@@ -94,7 +94,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def endurance(session: nox.Session) -> None:
-    """Runs of a million with faults, and campaigns killed a thousand times; takes half an hour."""
+    """Runs of a million with faults, and campaigns killed hundreds of times; takes ten minutes."""
     session.install(*group("tests"), f".[{EXTRAS}]")
     session.env.update(SENS_ENDURANCE="1000000", SENS_KILLS="2000")
     files = ("tests/integration/test_endurance.py", "tests/campaign/test_kills.py")

@@ -44,7 +44,7 @@ _BUSY_SECONDS = 5.0
 """How long a file that somebody else has locked is waited for."""
 
 _LOCK = 0x73656E73
-"""The advisory lock under which tables are made: `sens`."""
+"""The advisory lock of transactions that must see each other: `sens`."""
 
 _TO_POSTGRES = {"postgres", "postgresql", "postgresql+asyncpg"}
 
@@ -75,7 +75,7 @@ class Engine(Protocol):
         ...
 
     async def lock(self, connection: AsyncConnection) -> None:
-        """Let nobody else make tables in this transaction."""
+        """Begin a transaction that comes wholly before or after others that begin so."""
         ...
 
     def own(self) -> None:

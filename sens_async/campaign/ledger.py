@@ -131,7 +131,8 @@ class Ledger:
         Raises:
             ConfigError: There is no such guarantee.
             CampaignConflict: There is a campaign of that name with other input, and in what it
-                differs; or another process plans it at this moment.
+                differs; or another process plans it at this moment; or a plan that was made at the
+                same time has taken one of the keys that were free.
             TypeError: `recipients` is a single recipient, text or a mapping.
             InvalidMessage: The call itself is wrong; nothing was planned.
             LedgerError: The ledger failed; nothing was planned.

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 import orjson
-from sqlalchemy import Text, delete, insert, or_, select, update
+from sqlalchemy import Text, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.errors import CampaignConflict
@@ -171,7 +171,11 @@ class Planner:
         payloads, self._people = self._people, []
         own_keys, self._keys = self._keys, []
 
+        skips_known = self._places is not None
+
         async def write(connection: AsyncConnection) -> None:
+            if is_whole and skips_known:
+                await self._storage.engine.lock(connection)  # or two would not see each other end
             await self._hold(connection, is_whole=is_whole)
             if rows:
                 await connection.execute(insert(batches), rows)
@@ -184,6 +188,8 @@ class Planner:
                     insert(keys).from_select(["digest", "batch_id"], select(given)),
                     {"given": orjson.dumps(own_keys).decode()},
                 )
+            if is_whole and skips_known:
+                await self._check_keys(connection)
 
         await self._storage.write(write)
 
@@ -205,6 +211,28 @@ class Planner:
         )
         if kept.rowcount != 1:
             raise CampaignConflict("this campaign is planned anew meanwhile, by somebody else")
+
+    async def _check_keys(self, connection: AsyncConnection) -> None:
+        """See that nobody has taken one of our keys since we saw that it was free.
+
+        Raises:
+            CampaignConflict: A plan that was made at the same time has.
+        """
+        own = keys.alias()
+        taken = (
+            select(func.count(own.c.digest.distinct()))
+            .join(keys, keys.c.digest == own.c.digest)
+            .join(batches, batches.c.id == keys.c.batch_id)
+            .join(campaigns, campaigns.c.id == campaign_id)
+            .where(own.c.batch_id.between(*ids_of(self._campaign_id)))
+            .where(campaigns.c.is_planned, campaigns.c.id != self._campaign_id)
+            .where(batches.c.state.not_in(_SENDS_AGAIN))
+        )
+        if count := (await connection.execute(taken)).scalar_one():
+            raise CampaignConflict(
+                f"{count:,} keys were taken by another campaign while this one was planned; "
+                "plan it again to leave them out"
+            )
 
     async def _without_known(
         self, stretch: Sequence[object], first: int, places: "array[int]"

@@ -315,6 +315,21 @@ class TestKnownKeys:
         second = await ledger.plan(sens, "two", KEYED, "다른 글")
         assert (await second.status()).counts == {OutcomeState.NOT_SENT: 250}
 
+    async def test_two_plans_at_once_do_not_take_the_same_key(self, ledger, open_ledger, url, sens):
+        other = ledger if "://" not in url else await open_ledger()  # a file has one owner
+        plans = [
+            one.plan(sens, name, KEYED, "안녕", skip_known_keys=True)
+            for one, name in ((ledger, "one"), (other, "two"))
+        ]
+        first, second = await asyncio.gather(*plans, return_exceptions=True)
+        if isinstance(first, CampaignConflict):
+            first, second = second, first
+        assert (await first.status()).counts == {OutcomeState.NOT_SENT: 250}
+        assert str(second).startswith("250 keys were taken by another campaign")
+        name = {"one": "two", "two": "one"}[first.name]
+        second = await ledger.plan(sens, name, KEYED, "안녕", skip_known_keys=True)
+        assert (await second.status()).counts == {OutcomeState.SKIPPED: 250}
+
     async def test_who_is_found_by_halving_keeps_the_key(self, ledger, sens, emulator):
         first = await ledger.plan(sens, "one", KEYED[:100], "안녕하세요")
         emulator.fail("bad_request", requests=1)
