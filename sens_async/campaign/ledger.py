@@ -6,19 +6,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal, Self
-from uuid import uuid4
 
-from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import select
 
 from sens_async.calls import Call, ContentTypeName, TypeName, check_skipping
 from sens_async.campaign.campaign import Campaign, checked_guarantee
+from sens_async.campaign.drafts import Draft, forget_drafts
 from sens_async.campaign.engines import engine_of
 from sens_async.campaign.errors import CampaignConflict, CampaignNotFound
 from sens_async.campaign.fingerprint import Fingerprint
-from sens_async.campaign.leases import LEASE_SECONDS
 from sens_async.campaign.letter import Letter, checked_name
-from sens_async.campaign.planning import Planner, forget_plan, stretches
+from sens_async.campaign.planning import Planner, stretches
 from sens_async.campaign.schema import AnyRow, campaigns, pictures
 from sens_async.campaign.states import Guarantee, GuaranteeName
 from sens_async.campaign.storage import Storage
@@ -166,18 +164,11 @@ class Ledger:
         if row is not None and is_there:
             return await self._same(row, letter, recipients, watch)
         opted_out = await session.unsubscribes.numbers() if skip_unsubscribed else frozenset()
-        owner = uuid4().hex
-        campaign_id = await self._begin(name, owner, letter, [one.data for one in prepared])
+        data = [one.data for one in prepared]
+        draft = await Draft.begin(self.storage, name, letter, data, self.clock.time())
         chunking = session.chunker.open(message, skip_duplicates=duplicates == "skip")
         chunking.leave_out(opted_out)
-        planner = Planner(
-            self.storage,
-            campaign_id,
-            owner,
-            session.service_id,
-            chunking,
-            skips_known_keys=skip_known_keys,
-        )
+        planner = Planner(draft, session.service_id, chunking, skips_known_keys=skip_known_keys)
         try:
             async with aclosing(stretches(recipients)) as taken:
                 async for stretch in taken:
@@ -186,7 +177,7 @@ class Ledger:
                         watch(planner.fingerprint.taken)
             await planner.finish()
         except BaseException:
-            await self.storage.write(lambda to: forget_plan(to, campaign_id))
+            await draft.forget()
             raise
         session.outbox.warn(chunking)
         return await self.campaign(name)
@@ -238,18 +229,8 @@ class Ledger:
             except CampaignConflict:
                 continue
             purged.append(campaign.name)
-        await self.storage.write(lambda to: self._forget_plans(to, latest.timestamp()))
+        await forget_drafts(self.storage, latest.timestamp())
         return purged
-
-    async def _forget_plans(self, connection: AsyncConnection, latest: float) -> None:
-        """Remove plans that were interrupted before a time."""
-        interrupted = select(campaigns.c.id).where(
-            ~campaigns.c.is_planned,
-            campaigns.c.planned_at <= latest,
-            campaigns.c.lease_until < self.storage.engine.now(),
-        )
-        for campaign_id in (await connection.scalars(interrupted)).all():
-            await forget_plan(connection, campaign_id)
 
     async def images_of(self, campaign_id: int) -> Sequence[bytes]:
         """Give a campaign's pictures, in order."""
@@ -290,47 +271,6 @@ class Ledger:
             letter=Letter.read(row._asdict(), digests),
             ledger=self,
         )
-
-    async def _begin(self, name: str, owner: str, letter: Letter, images: Sequence[bytes]) -> int:
-        """Begin a plan, in the place of one that was interrupted."""
-        engine = self.storage.engine
-        is_alive = campaigns.c.lease_until > engine.now()
-
-        async def write(connection: AsyncConnection) -> int:
-            wanted = select(campaigns.c.id, campaigns.c.is_planned, is_alive.label("is_alive"))
-            found = await connection.execute(wanted.where(campaigns.c.name == name))
-            old = found.one_or_none()
-            if old is not None:
-                if old.is_planned or (old.is_alive and not engine.writes_alone):
-                    raise CampaignConflict(f"another process plans campaign {name!r} just now")
-                await forget_plan(connection, old.id)
-            made = await connection.execute(
-                insert(campaigns)
-                .values(
-                    name=name,
-                    is_planned=False,
-                    owner=owner,
-                    lease_until=engine.now() + LEASE_SECONDS,
-                    planned_at=self.clock.time(),
-                    recipients=0,
-                    fingerprint=b"",
-                    **letter.columns,
-                )
-                .returning(campaigns.c.id)
-            )
-            number = int(made.scalar_one())
-            if images:
-                kept = zip(letter.pictures, images, strict=True)
-                await connection.execute(
-                    insert(pictures),
-                    [
-                        {"campaign_id": number, "place": place, "digest": digest, "data": data}
-                        for place, (digest, data) in enumerate(kept)
-                    ],
-                )
-            return number
-
-        return await self.storage.write(write)
 
     async def _same(
         self,

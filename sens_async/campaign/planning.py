@@ -10,17 +10,16 @@ from itertools import islice
 from typing import TypeVar
 
 import orjson
-from sqlalchemy import Text, delete, func, insert, or_, select, update
+from sqlalchemy import Text, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sens_async.campaign.drafts import Draft
 from sens_async.campaign.errors import CampaignConflict
 from sens_async.campaign.fingerprint import STRETCH, Fingerprint
 from sens_async.campaign.ids import batch_id, ids_of
-from sens_async.campaign.leases import LEASE_SECONDS
 from sens_async.campaign.packing import LeftOut, batch_digest, key_digest, keys_of, pack
-from sens_async.campaign.schema import batches, campaign_id, campaigns, keys, people, pictures
+from sens_async.campaign.schema import batches, campaign_id, campaigns, keys, people
 from sens_async.campaign.states import BatchState
-from sens_async.campaign.storage import Storage
 from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunking
 from sens_async.errors import DuplicateRecipient
@@ -28,7 +27,7 @@ from sens_async.intake import Source
 from sens_async.models import OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["Planner", "forget_plan", "stretches"]
+__all__ = ["Planner", "stretches"]
 
 T = TypeVar("T")
 
@@ -65,9 +64,7 @@ class Planner:
     """Writes one campaign's batches.
 
     Args:
-        storage: Where to.
-        campaign_id: Its row's id.
-        owner: Who plans it.
+        draft: Its row.
         service_id: Its service's.
         chunking: Makes the batches.
         skips_known_keys: Whether recipients whose key is in the ledger already are left out.
@@ -75,18 +72,16 @@ class Planner:
 
     def __init__(
         self,
-        storage: Storage,
-        campaign_id: int,
-        owner: str,
+        draft: Draft,
         service_id: str,
         chunking: Chunking,
         *,
         skips_known_keys: bool,
     ) -> None:
         self.fingerprint = Fingerprint()
-        self._storage = storage
-        self._campaign_id = campaign_id
-        self._owner = owner
+        self._draft = draft
+        self._storage = draft.storage
+        self._campaign_id = draft.campaign_id
         self._service_id = service_id
         self._chunking = chunking
         self._left_out = {state: LeftOut(state) for state in _STATES}
@@ -176,7 +171,7 @@ class Planner:
         async def write(connection: AsyncConnection) -> None:
             if is_whole and skips_known:
                 await self._storage.engine.lock(connection)  # or two would not see each other end
-            await self._hold(connection, is_whole=is_whole)
+            await self._draft.hold(connection)
             if rows:
                 await connection.execute(insert(batches), rows)
                 await connection.execute(insert(people), payloads)
@@ -190,27 +185,11 @@ class Planner:
                 )
             if is_whole and skips_known:
                 await self._check_keys(connection)
+            if is_whole:
+                fingerprint = self.fingerprint
+                await self._draft.complete(connection, fingerprint.taken, bytes(fingerprint))
 
         await self._storage.write(write)
-
-    async def _hold(self, connection: AsyncConnection, *, is_whole: bool) -> None:
-        """Keep the name, and at the end make it a campaign.
-
-        Raises:
-            CampaignConflict: Somebody else plans it by now.
-        """
-        kept = await connection.execute(
-            update(campaigns)
-            .where(campaigns.c.id == self._campaign_id, campaigns.c.owner == self._owner)
-            .values(
-                lease_until=self._storage.engine.now() + LEASE_SECONDS,
-                is_planned=is_whole,
-                recipients=self.fingerprint.taken,
-                fingerprint=bytes(self.fingerprint) if is_whole else b"",
-            )
-        )
-        if kept.rowcount != 1:
-            raise CampaignConflict("this campaign is planned anew meanwhile, by somebody else")
 
     async def _check_keys(self, connection: AsyncConnection) -> None:
         """See that nobody has taken one of our keys since we saw that it was free.
@@ -278,13 +257,3 @@ class Planner:
         async with self._storage.reading() as connection:
             found = await connection.execute(known, {"given": document})
             return {by_digest[digest] for (digest,) in found}
-
-
-async def forget_plan(connection: AsyncConnection, campaign_id: int) -> None:
-    """Remove a campaign of which nothing was sent."""
-    lowest, highest = ids_of(campaign_id)
-    for table in (keys, people):
-        await connection.execute(delete(table).where(table.c.batch_id.between(lowest, highest)))
-    await connection.execute(delete(batches).where(batches.c.id.between(lowest, highest)))
-    await connection.execute(delete(pictures).where(pictures.c.campaign_id == campaign_id))
-    await connection.execute(delete(campaigns).where(campaigns.c.id == campaign_id))
