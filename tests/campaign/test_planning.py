@@ -1,6 +1,7 @@
 """Plans: what goes into the ledger, what is refused, and what the same name means again."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -17,6 +18,7 @@ from sens_async import (
     UploadedFile,
 )
 from sens_async.campaign import CampaignConflict, CampaignNotFound, Guarantee, Ledger
+from sens_async.campaign.fingerprint import STRETCH
 from sens_async.campaign.planning import _ROWS_AT_ONCE
 
 KST = timezone(timedelta(hours=9))
@@ -316,19 +318,28 @@ class TestKnownKeys:
         assert (await second.status()).counts == {OutcomeState.NOT_SENT: 250}
 
     async def test_two_plans_at_once_do_not_take_the_same_key(self, ledger, open_ledger, url, sens):
+        people = [Recipient(number, key=number) for number in numbers(STRETCH + 1)]
+        both_have_looked = asyncio.Barrier(2)
+
+        async def source():
+            for place, person in enumerate(people):
+                if place == STRETCH:
+                    await both_have_looked.wait()
+                yield person
+
         other = ledger if "://" not in url else await open_ledger()  # a file has one owner
         plans = [
-            one.plan(sens, name, KEYED, "안녕", skip_known_keys=True)
+            one.plan(sens, name, source(), "안녕", skip_known_keys=True)
             for one, name in ((ledger, "one"), (other, "two"))
         ]
         first, second = await asyncio.gather(*plans, return_exceptions=True)
+        name = "two"
         if isinstance(first, CampaignConflict):
-            first, second = second, first
-        assert (await first.status()).counts == {OutcomeState.NOT_SENT: 250}
-        assert str(second).startswith("250 keys were taken by another campaign")
-        name = {"one": "two", "two": "one"}[first.name]
-        second = await ledger.plan(sens, name, KEYED, "안녕", skip_known_keys=True)
-        assert (await second.status()).counts == {OutcomeState.SKIPPED: 250}
+            first, second, name = second, first, "one"
+        assert (await first.status()).counts == {OutcomeState.NOT_SENT: STRETCH + 1}
+        assert re.match("1,00[01] keys were taken by another campaign", str(second))
+        second = await ledger.plan(sens, name, people, "안녕", skip_known_keys=True)
+        assert (await second.status()).counts == {OutcomeState.SKIPPED: STRETCH + 1}
 
     async def test_who_is_found_by_halving_keeps_the_key(self, ledger, sens, emulator):
         first = await ledger.plan(sens, "one", KEYED[:100], "안녕하세요")
