@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -12,7 +13,6 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
-    Dialect,
     Double,
     FromClause,
     Select,
@@ -244,12 +244,21 @@ class PostgresEngine:
     writes_alone = False
 
     def __init__(self, url: URL) -> None:
+        import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - of an extra
+
+        if "@" in (url.host or ""):
+            raise LedgerError("the ledger's URL has an @ too many: in a password it is written %40")
         self.name = url.set(query={}).render_as_string(hide_password=True)  # may hold one, too
-        options = {"ssl" if name == "sslmode" else name: url.query[name] for name in url.query}
+        options = {"sslmode" if name == "ssl" else name: url.query[name] for name in url.query}
+        dsn = url.set(drivername="postgresql", query=options)
+        connect = partial(asyncpg.connect, dsn.render_as_string(hide_password=False))
         self.sql = create_async_engine(
-            url.set(query=options), hide_parameters=True, pool_pre_ping=True, max_overflow=-1
+            "postgresql+asyncpg://",
+            async_creator=partial(_connected, connect),
+            hide_parameters=True,
+            pool_pre_ping=True,
+            max_overflow=-1,
         )
-        event.listen(self.sql.sync_engine, "do_connect", _connect)
 
     def prepare(self) -> None:
         """Nothing to do: the database is there or it is not."""
@@ -296,10 +305,10 @@ class PostgresEngine:
         return rows.with_for_update(skip_locked=True)
 
 
-def _connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> Any:
-    """Connect, and tell what of the URL is no option or no value of one."""
+async def _connected(connect: Callable[[], Awaitable[T]]) -> T:
+    """Connect by the URL as asyncpg reads it: it knows the options that hosts of servers give."""
     try:
-        return dialect.connect(*arguments, **options)
+        return await connect()
     except (TypeError, ValueError, OverflowError) as error:
         raise LedgerError(f"the ledger's URL cannot be used: {error}") from error
 

@@ -218,7 +218,7 @@ class Storage:
         except SQLAlchemyError as error:
             raise self._explained(error, what) from error
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = error.strerror or str(error) or type(error).__name__
             raise LedgerError(f"{self.engine.name} cannot be {what}: {reason}") from error
 
     def _explained(self, error: SQLAlchemyError, what: str) -> LedgerError:

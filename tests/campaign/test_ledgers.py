@@ -97,22 +97,37 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("change", "match"),
         [
-            ("?colour=red", "unexpected keyword argument 'colour'"),
-            ("?sslmode=rather", "sslmode"),
-            ("?ssl=rather", "ssl"),
-            (":99999/x", "port must be 0-65535"),
+            ("@127.0.0.1/x?sslmode=rather", "sslmode"),
+            ("@127.0.0.1/x?ssl=rather", "sslmode"),
+            ("@127.0.0.1:99999/x", "port must be 0-65535"),
+            ("@secret@127.0.0.1/x", "in a password it is written %40"),
         ],
     )
     async def test_a_url_of_a_server_that_cannot_be_used_is_told(self, change, match):
-        url = "postgresql://me:hidden@127.0.0.1" + change
         with pytest.raises(LedgerError, match=match) as failed:
-            async with Ledger.open(url):
+            async with Ledger.open(f"postgresql://me:hidden{change}"):
                 pass
         assert "hidden" not in str(failed.value)
+        assert "secret" not in str(failed.value)
 
-    async def test_a_url_may_say_sslmode_as_those_of_hosted_servers_do(self, postgres_url):
-        async with Ledger.open(f"{postgres_url}?sslmode=prefer") as ledger:
+    @pytest.mark.parametrize(
+        "options", ["sslmode=prefer&application_name=shop", "ssl=disable&options=-cstatement_timeout%3D60s"]
+    )
+    async def test_a_url_may_have_the_options_of_hosted_servers(self, postgres_url, options):
+        async with Ledger.open(f"{postgres_url}?{options}") as ledger:
             assert await ledger.list() == []
+
+    @pytest.mark.parametrize(
+        ("option", "match"),
+        [
+            ("colour=red", 'unrecognized configuration parameter "colour"'),
+            ("sslmode=require", "rejected SSL upgrade"),
+        ],
+    )
+    async def test_what_a_server_does_not_know_is_told(self, postgres_url, option, match):
+        with pytest.raises(LedgerError, match=match):
+            async with Ledger.open(f"{postgres_url}?{option}"):
+                pass
 
     async def test_a_url_and_a_path_are_one_place(self, sqlite_url, sens, clock):
         async with Ledger.open(f"sqlite:///{sqlite_url}", clock=clock) as ledger:
