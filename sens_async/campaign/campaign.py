@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from sens_async.calls import check_timeout
+from sens_async.campaign.cancelling import cancel
 from sens_async.campaign.errors import CampaignConflict
+from sens_async.campaign.leases import Leases
 from sens_async.campaign.letter import Letter
 from sens_async.campaign.purging import purge
 from sens_async.campaign.reporting import CampaignOutcome, report
 from sens_async.campaign.running import Order, Runner
 from sens_async.campaign.states import Guarantee, GuaranteeName
-from sens_async.campaign.status import CampaignStatus, read_ends, read_status
+from sens_async.campaign.status import CampaignStatus, read_due, read_ends, read_status
 from sens_async.campaign.tracking import Tracker
 from sens_async.errors import ConfigError
 from sens_async.models import OutcomeState
@@ -215,6 +217,25 @@ class Campaign:
         changed()
         return status
 
+    async def cancel(self) -> CampaignStatus:
+        """Leave out whoever is not sent to yet: they are `SKIPPED`, and their keys free again.
+
+        There is no way back; the name stays taken. What may have been sent is not touched: it is
+        settled by `reconcile`.
+
+        Returns:
+            How it stands.
+
+        Raises:
+            CampaignConflict: Somebody runs it.
+            LedgerBusy: Another process owns the ledger's file.
+            LedgerError: The ledger failed; nobody was left out.
+        """
+        ledger = self._ledger
+        leases = Leases(ledger.storage, ledger.living, ledger.clock.time)
+        await cancel(ledger.storage, leases, self._id, self.name)
+        return await self.status()
+
     async def status(self) -> CampaignStatus:
         """Count how it stands; works while another process runs it.
 
@@ -223,6 +244,7 @@ class Campaign:
         """
         status = await read_status(self._ledger.storage, self.name, self._id)
         await read_ends(self._ledger.storage, self._id, status)
+        await read_due(self._ledger.storage, self._id, status, self.letter.reservation)
         return status
 
     def report(

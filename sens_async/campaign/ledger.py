@@ -115,7 +115,7 @@ class Ledger:
             duplicates: See `SensSession.send_many`; over the whole campaign.
             skip_unsubscribed: See `SensSession.send_many`; the list is read now.
             skip_known_keys: Whether to leave out recipients under whose `key` another campaign of
-                the ledger has sent, may have sent, or is about to send.
+                the ledger has sent, may have sent, or is going to send.
             guarantee: What to do about messages that may have been accepted:
                 `"at_most_once"` looks them up and never sends them again; `"effectively_once"`
                 sends them again when SENS did not list them after settling; `"at_least_once"`
@@ -165,20 +165,16 @@ class Ledger:
             return await self._same(row, letter, recipients, watch)
         opted_out = await session.unsubscribes.numbers() if skip_unsubscribed else frozenset()
         data = [one.data for one in prepared]
-        draft = await Draft.begin(self.storage, name, letter, data, self.clock.time())
         chunking = session.chunker.open(message, skip_duplicates=duplicates == "skip")
         chunking.leave_out(opted_out)
-        planner = Planner(draft, session.service_id, chunking, skips_known_keys=skip_known_keys)
-        try:
+        async with Draft.begin(self.storage, name, letter, data, self.clock) as draft:
+            planner = Planner(draft, session.service_id, chunking, skips_known_keys=skip_known_keys)
             async with aclosing(stretches(recipients)) as taken:
                 async for stretch in taken:
                     await planner.take(stretch)
                     if watch is not None:
                         watch(planner.fingerprint.taken)
             await planner.finish()
-        except BaseException:
-            await draft.forget()
-            raise
         session.outbox.warn(chunking)
         return await self.campaign(name)
 

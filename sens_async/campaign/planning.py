@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 import orjson
-from sqlalchemy import Text, func, insert, or_, select
+from sqlalchemy import Text, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.drafts import Draft
@@ -241,7 +241,6 @@ class Planner:
         by_digest = {key_digest(self._storage.secret, key): key for key in wanted}
         given = self._storage.engine.rows("given", [("digest", Text())])
         lowest, highest = ids_of(self._campaign_id)
-        is_alive = campaigns.c.lease_until > self._storage.engine.now()
         known = (
             select(keys.c.digest)
             .distinct()
@@ -249,7 +248,7 @@ class Planner:
             .join(keys, keys.c.digest == given.c.digest)
             .join(batches, batches.c.id == keys.c.batch_id)
             .join(campaigns, campaigns.c.id == campaign_id)
-            .where(or_(campaigns.c.is_planned, is_alive))  # nobody goes on with the others
+            .where(campaigns.c.is_planned)  # others may come to nothing; see `_check_keys`
             .where(batches.c.state.not_in(_SENDS_AGAIN))
             .where(~batches.c.id.between(lowest, highest))
         )

@@ -25,6 +25,7 @@ from sens_async.campaign.states import (
 )
 from sens_async.campaign.status import CampaignStatus, read_status
 from sens_async.campaign.storage import Storage
+from sens_async.models import OutcomeState
 from sens_async.session import SensSession
 
 __all__ = ["Order", "Runner"]
@@ -227,6 +228,8 @@ class Runner:
         fresh = await read_status(self._storage, self._order.name, self._order.campaign_id)
         for name in _COUNTED:
             setattr(self.status, name, getattr(fresh, name))
+        if not self.status.counts[OutcomeState.UNKNOWN]:
+            self.status.settles_at, self.status.reasons = None, Counter()
         self._changed()
 
     def _changed(self) -> None:

@@ -7,6 +7,7 @@
     UNKNOWN ─found─> ACCEPTED
     UNKNOWN ─absent after settling─> UNPROVEN (at most once) or PLANNED (effectively once)
     UNKNOWN ─> PLANNED, flagged (at least once)
+    PLANNED ─cancelled─> SKIPPED, or UNPROVEN if flagged
 
 Whoever has claimed a batch may change it as long as its fence is theirs. Whoever takes it over,
 since its worker is dead or was held up, raises the fence: CLAIMED becomes PLANNED, since no intent
@@ -50,7 +51,7 @@ class BatchState(StrEnum):
     REJECTED = "REJECTED"
     """It was refused for a cause of its own."""
     SKIPPED = "SKIPPED"
-    """It was left out on purpose, when the campaign was planned."""
+    """It was left out on purpose: when the campaign was planned, or since it was cancelled."""
 
 
 GuaranteeName = Literal["at_most_once", "effectively_once", "at_least_once"]

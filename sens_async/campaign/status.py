@@ -7,18 +7,20 @@ import attrs
 from sqlalchemy import func, select
 
 from sens_async.campaign.ids import ids_of
+from sens_async.campaign.leases import SETTLE_SECONDS
 from sens_async.campaign.results import read_results
 from sens_async.campaign.schema import batches
 from sens_async.campaign.states import BatchState, outcome_of
 from sens_async.campaign.storage import Storage
+from sens_async.core.schedule import Reservation, from_epoch
 from sens_async.deliveries import DeliveryEnd
 from sens_async.errors import SensError
 from sens_async.models import MessageType, OutcomeState
 
-__all__ = ["CampaignStatus", "read_ends", "read_status"]
+__all__ = ["CampaignStatus", "read_due", "read_ends", "read_status"]
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class CampaignStatus:
     """How a campaign stands; while it is run, one object whose figures change.
 
@@ -32,12 +34,14 @@ class CampaignStatus:
         possible_duplicates: Recipients who may have got the message twice, because it was asked
             for at least once, or because SENS lists equal requests.
         counts_by_type: Accepted recipients by `MessageType`.
-        planned_by_type: Recipients by the `MessageType` they are sent to as, whether they are yet.
+        planned_by_type: Recipients by the `MessageType` they are sent to as, whether they are yet;
+            not those who were left out.
         batches: Requests that it takes to send to them.
         ends: Accepted recipients by how their delivery ended, as far as it was tracked.
         codes: Failed deliveries by result code.
         stopped_by: What ended this call's run early, or None.
-        settles_at: When the last of the unknown can be settled by asking again (KST), or None.
+        settles_at: When the last of the unknown can be settled by asking again (KST), or None;
+            where SENS was not asked, by a settling time of 600 s.
         reasons: Why recipients are still unknown: how many by each reason.
         elapsed: Seconds this call has taken.
     """
@@ -62,6 +66,12 @@ class CampaignStatus:
         self.ends[end] += 1
         if end is DeliveryEnd.FAILED and code is not None:
             self.codes[code] += 1
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{state.lower()}={number}" for state, number in sorted((+self.counts).items())
+        )
+        return f"<CampaignStatus {self.name!r}: {counts or 'nobody'}>"
 
     @property
     def total(self) -> int:
@@ -94,7 +104,7 @@ async def read_status(storage: Storage, name: str, campaign_id: int) -> Campaign
             status.unproven += int(size)
         if is_doubtful:
             status.possible_duplicates += int(size)
-        if type_name is None:  # refused or left out when planned
+        if type_name is None or state is BatchState.SKIPPED:  # refused, left out, or cancelled
             continue
         status.batches += number
         status.planned_by_type[MessageType(type_name)] += int(size)
@@ -113,3 +123,19 @@ async def read_ends(storage: Storage, campaign_id: int, status: CampaignStatus) 
             for result in read_results(results, size):
                 if result.end is not None:
                     status.count_end(result.end, result.code)
+
+
+async def read_due(
+    storage: Storage, campaign_id: int, status: CampaignStatus, reservation: Reservation | None
+) -> None:
+    """Find out when the last of the unknown can be settled."""
+    latest = select(func.max(batches.c.intent_ms)).where(
+        batches.c.id.between(*ids_of(campaign_id)), batches.c.state == BatchState.UNKNOWN
+    )
+    async with storage.reading() as connection:
+        intent_ms = (await connection.execute(latest)).scalar_one()
+    if intent_ms is not None:
+        departs_at = intent_ms / 1_000
+        if reservation is not None:
+            departs_at = max(departs_at, reservation.at.timestamp())
+        status.settles_at = from_epoch(departs_at + SETTLE_SECONDS)

@@ -111,7 +111,8 @@ class TestOpening:
         assert "secret" not in str(failed.value)
 
     @pytest.mark.parametrize(
-        "options", ["sslmode=prefer&application_name=shop", "ssl=disable&options=-cstatement_timeout%3D60s"]
+        "options",
+        ["sslmode=prefer&application_name=shop", "ssl=disable&options=-cstatement_timeout%3D60s"],
     )
     async def test_a_url_may_have_the_options_of_hosted_servers(self, postgres_url, options):
         async with Ledger.open(f"{postgres_url}?{options}") as ledger:
