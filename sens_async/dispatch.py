@@ -214,7 +214,9 @@ class Dispatcher:
                 noted = None
                 if journal is not None:
                     batch.file_ids = file_ids
-                    noted = await self._intend(batch, flight, journal, lane=lane, owner=owner)
+                    noted = await self._intend(
+                        batch, message, flight, journal=journal, lane=lane, owner=owner
+                    )
                 else:
                     await self._enter(batch, lane, owner)
                 try:
@@ -278,9 +280,10 @@ class Dispatcher:
     async def _intend(
         self,
         batch: Batch,
+        message: Message,
         flight: Flight,
-        journal: Journal,
         *,
+        journal: Journal,
         lane: Lane,
         owner: Hashable,
     ) -> int:
@@ -297,6 +300,7 @@ class Dispatcher:
         """
         await self.queue.pace(len(batch), lane)
         flight.check()
+        message.check_time(self.gateway.clock.time())
         timestamp_ms = self._timestamp()
         while await journal.intend(batch, timestamp_ms):
             await self.queue.take(lane, owner)

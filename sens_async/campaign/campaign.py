@@ -256,9 +256,15 @@ class Campaign:
             states: Of which outcomes; others are not read.
 
         Raises:
+            ConfigError: One of `states` is no outcome.
             LedgerError: While iterating: the ledger cannot be read, or somebody is missing in it.
         """
-        return report(self._ledger.storage, self._id, self.recipients, states)
+        try:
+            wanted = frozenset(map(OutcomeState, states))
+        except ValueError:
+            allowed = ", ".join(OutcomeState)
+            raise ConfigError(f"states are some of {allowed}, got {states!r}") from None
+        return report(self._ledger.storage, self._id, self.recipients, wanted)
 
     async def purge(self) -> None:
         """Remove numbers, texts, keys and pictures; outcomes, counts and request ids stay.

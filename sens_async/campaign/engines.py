@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -43,8 +44,13 @@ T = TypeVar("T")
 _BUSY_SECONDS = 5.0
 """How long a file that somebody else has locked is waited for."""
 
+_PATIENCE_SECONDS = 60.0
+"""How long a server may take to answer before it counts as gone."""
+
 _LOCK = 0x73656E73
 """The advisory lock of transactions that must see each other: `sens`."""
+
+_is_postgres = re.compile(r"postgres(ql)?(\+\w+)?:").match
 
 _TO_POSTGRES = {"postgres", "postgresql", "postgresql+asyncpg"}
 
@@ -124,10 +130,12 @@ def engine_of(url: str | os.PathLike[str], clock: Clock) -> Engine:
     """
     text = os.fspath(url)
     if "://" not in text:
+        if _is_postgres(text):
+            raise LedgerError("a PostgreSQL ledger's URL begins with postgresql://")
         return SqliteEngine(Path(text), clock)
     try:
         parsed = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise LedgerError("the ledger's URL cannot be read; see the README for examples") from None
     if parsed.drivername in _TO_POSTGRES:
         return PostgresEngine(parsed.set(drivername="postgresql+asyncpg"))
@@ -147,6 +155,7 @@ class SqliteEngine:
         if path.name in {"", ":memory:"} or path.is_dir():
             raise LedgerError(f"a ledger must outlive its process: {str(path)!r} is no file")
         self.name = str(path)
+        path = path.resolve()  # whatever it is called, it has one lock
         self._path = path
         self._clock = clock
         self._ownership = Ownership(path)
@@ -167,6 +176,7 @@ class SqliteEngine:
         event.listen(self._direct, "connect", _configure)
         event.listen(self._direct, "begin", _begin_to_write)
         self._thread = ThreadPoolExecutor(1, "sens-async ledger")
+        self._file: tuple[int, int] | None = None
 
     def prepare(self) -> None:
         """Make an empty file that nobody else may read, if there is none."""
@@ -178,6 +188,7 @@ class SqliteEngine:
 
     async def ready(self, writer: AsyncConnection) -> None:
         """Have a transaction begin with its first change."""
+        self._file = self._identity()
         await writer.execution_options(writes=True)
         await writer.run_sync(_begins_with_a_change)
 
@@ -195,8 +206,18 @@ class SqliteEngine:
         return await loop.run_in_executor(self._thread, self._do, work)
 
     def _do(self, work: Callable[[Connection], T]) -> T:
+        if self._identity() != self._file:  # what is written to it now, nobody would find
+            raise LedgerError(f"{self.name} was moved, replaced or deleted while it was in use")
         with self._direct.begin() as connection:
             return work(connection)
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Tell the file from others; None if there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     async def lock(self, connection: AsyncConnection) -> None:
         """Begin at once."""
@@ -251,10 +272,13 @@ class PostgresEngine:
         self.name = url.set(query={}).render_as_string(hide_password=True)  # may hold one, too
         options = {"sslmode" if name == "ssl" else name: url.query[name] for name in url.query}
         dsn = url.set(drivername="postgresql", query=options)
-        connect = partial(asyncpg.connect, dsn.render_as_string(hide_password=False))
+        dsn_text = dsn.render_as_string(hide_password=False)
+        patience = {"timeout": _PATIENCE_SECONDS, "command_timeout": _PATIENCE_SECONDS}
+        connect = partial(asyncpg.connect, dsn_text, **patience)
         self.sql = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=partial(_connected, connect),
+            isolation_level="READ COMMITTED",  # a database may have another default
             hide_parameters=True,
             pool_pre_ping=True,
             max_overflow=-1,
@@ -305,12 +329,15 @@ class PostgresEngine:
         return rows.with_for_update(skip_locked=True)
 
 
-async def _connected(connect: Callable[[], Awaitable[T]]) -> T:
+async def _connected(connect: Callable[[], Awaitable[Any]]) -> Any:
     """Connect by the URL as asyncpg reads it: it knows the options that hosts of servers give."""
     try:
-        return await connect()
+        connection = await connect()
     except (TypeError, ValueError, OverflowError) as error:
         raise LedgerError(f"the ledger's URL cannot be used: {error}") from error
+    if await connection.fetchval("SHOW synchronous_commit") == "off":
+        await connection.execute("SET synchronous_commit TO on")  # or an intent is not durable
+    return connection
 
 
 def _configure(connection: Any, _: object) -> None:

@@ -14,6 +14,8 @@ STRETCH = 1_000
 
 _MARK_BYTES = 8
 
+_ALIKE = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS
+
 
 class Fingerprint:
     """Marks of a list, one for each stretch of it, made while it is read.
@@ -72,6 +74,8 @@ def _canonical(items: Sequence[object]) -> bytes:
         for one in items
     ]
     try:
-        return orjson.dumps(told, default=repr, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(
+            told, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS
+        )
     except (TypeError, ValueError):
         return repr(told).encode(errors="surrogatepass")

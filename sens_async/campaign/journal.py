@@ -10,7 +10,7 @@ from sens_async.campaign.claimed import Claim, ClaimedBatch
 from sens_async.campaign.errors import error_text
 from sens_async.campaign.group_commit import GroupCommit
 from sens_async.campaign.ids import batch_id
-from sens_async.campaign.leases import LEASE_SECONDS, Leases
+from sens_async.campaign.leases import LEASE_SECONDS, Leases, write_in_turn
 from sens_async.campaign.packing import batch_digest, key_digest, pack
 from sens_async.campaign.schema import batches, keys, people
 from sens_async.campaign.states import CLAIMED, BatchState
@@ -155,7 +155,7 @@ class Journal:
                 await connection.execute(insert(keys), named)
             return True
 
-        is_ours = await self._storage.write(write)
+        is_ours = await write_in_turn(self._storage, write)
         if is_ours:
             self._storage.noted((len(filled) - 1) * parent.attempts)
             del self._claims[batch.indexes[0]]

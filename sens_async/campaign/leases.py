@@ -1,6 +1,7 @@
 """Who has which batch: claimed for a while, given back, and taken from the dead."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +14,9 @@ from sens_async.campaign.schema import AnyRow, batches, people
 from sens_async.campaign.states import CLAIMED, OPEN, BatchState
 from sens_async.campaign.storage import Storage
 
-__all__ = ["LEASE_SECONDS", "SETTLE_SECONDS", "Leases"]
+__all__ = ["LEASE_SECONDS", "SETTLE_SECONDS", "Leases", "write_in_turn"]
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 60.0
 """How long a claim holds without being renewed; it is renewed three times as often."""
@@ -21,8 +24,8 @@ LEASE_SECONDS = 60.0
 SETTLE_SECONDS = 600.0
 """Seconds after its signature in which a request may turn up; see `SensSession.resolve`."""
 
-_CLAIM_AGAIN = 5
-"""Times that a claim is made if others claim equal batches at the same moment."""
+_TURNS = 20
+"""Times that something is written, if others open equal batches at the same moment."""
 
 _READ = select(
     batches.c.id,
@@ -91,13 +94,7 @@ class Leases:
             claimed = _READ.where(batches.c.id.in_(ids)).order_by(batches.c.id)
             return (await connection.execute(claimed)).all() if ids else []
 
-        for _ in range(_CLAIM_AGAIN):
-            try:
-                return await self._storage.write(write)
-            except LedgerError as error:
-                if not isinstance(error.__cause__, IntegrityError):
-                    raise  # else an equal one was claimed just now
-        return []
+        return await write_in_turn(self._storage, write)
 
     async def is_held_up(self, connection: AsyncConnection, digest: object) -> bool:
         """Whether a batch of this digest must wait until an equal one is settled."""
@@ -178,3 +175,18 @@ class Leases:
             )
 
         await self._storage.write(write)
+
+
+async def write_in_turn(storage: Storage, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Write what opens batches; again where somebody has just opened an equal one.
+
+    Raises:
+        LedgerError: See `Storage.write`.
+    """
+    for _ in range(_TURNS - 1):
+        try:
+            return await storage.write(work)
+        except LedgerError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+    return await storage.write(work)

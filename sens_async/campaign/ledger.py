@@ -15,7 +15,7 @@ from sens_async.campaign.drafts import Draft, forget_drafts
 from sens_async.campaign.engines import engine_of
 from sens_async.campaign.errors import CampaignConflict, CampaignNotFound
 from sens_async.campaign.fingerprint import Fingerprint
-from sens_async.campaign.letter import Letter, checked_name
+from sens_async.campaign.letter import Letter, checked_name, same_name
 from sens_async.campaign.planning import Planner, stretches
 from sens_async.campaign.schema import AnyRow, campaigns, pictures
 from sens_async.campaign.states import Guarantee, GuaranteeName
@@ -240,7 +240,8 @@ class Ledger:
 
     async def _find(self, name: str) -> AnyRow | None:
         async with self.storage.reading() as connection:
-            found = await connection.execute(select(campaigns).where(campaigns.c.name == name))
+            named = select(campaigns).where(campaigns.c.name == same_name(name))
+            found = await connection.execute(named)
             return found.one_or_none()
 
     async def _read(self, rows: Sequence[AnyRow]) -> Sequence[Campaign]:

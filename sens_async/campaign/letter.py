@@ -1,5 +1,6 @@
 """What a campaign says, as it is kept: the same for every process that runs it."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from sens_async.core.message import Message, Rules
 from sens_async.core.schedule import Reservation
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Letter", "checked_name", "reservation_of"]
+__all__ = ["Letter", "checked_name", "reservation_of", "same_name"]
 
 _LONGEST_NAME = 200
 
@@ -146,13 +147,18 @@ def reservation_of(at: str | None, zone: str | None) -> Reservation | None:
 
 
 def checked_name(name: object) -> str:
-    """Give a campaign's name, if it can be one.
+    """Give a campaign's name, if it can be one, so that names which look alike are one.
 
     Raises:
-        ValueError: It is empty, too long, or holds what cannot be shown.
+        ValueError: It is empty, too long, or holds what cannot be seen.
     """
     if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
         raise ValueError(f"a campaign's name is text of 1 to {_LONGEST_NAME} characters: {name!r}")
-    if not name.isprintable():
-        raise ValueError(f"a campaign's name must be printable, got {name!r}")
-    return name
+    if not name.isprintable() or name != name.strip():
+        raise ValueError(f"a campaign's name is printable, without blanks around it: {name!r}")
+    return same_name(name)
+
+
+def same_name(name: str) -> str:
+    """Write a name in one way: a Mac takes 한글 apart."""
+    return unicodedata.normalize("NFC", name)

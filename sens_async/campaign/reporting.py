@@ -1,12 +1,12 @@
 """One row for each recipient, in input order, however the batches lie."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
+from typing import Any
 
 import attrs
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from sens_async.campaign.errors import LedgerError
 from sens_async.campaign.ids import first_index, ids_of
@@ -90,8 +90,12 @@ async def report(
     held: list[tuple[int, CampaignOutcome]] = []
     is_whole = set(states) >= set(OutcomeState)
     given = 0
-    async with aclosing(_rows(storage, campaign_id, _may_be(states))) as rows:
-        async for row in rows:
+    async with storage.reading() as connection:  # one statement sees one moment
+        rows = await connection.stream(_wanted(campaign_id, states))
+        is_over = False
+        while not is_over:
+            row = await rows.fetchone()
+            is_over = row is None
             bound = total if row is None else first_index(row.id)
             while held and held[0][0] < bound:
                 index, outcome = heappop(held)
@@ -105,21 +109,15 @@ async def report(
         raise LedgerError(f"the ledger is damaged: recipient {given:,} of {total:,} is not in it")
 
 
-async def _rows(
-    storage: Storage, campaign_id: int, states: Sequence[BatchState]
-) -> AsyncGenerator[AnyRow | None]:
-    """Give batches in order, and None at the end; one statement sees one moment."""
-    wanted = (
+def _wanted(campaign_id: int, states: Collection[OutcomeState]) -> Select[Any]:
+    """Give the batches that may hold some outcomes, in order."""
+    return (
         select(batches, people.c.payload)
         .join(people, people.c.batch_id == batches.c.id)
-        .where(batches.c.id.between(*ids_of(campaign_id)), batches.c.state.in_(states))
+        .where(batches.c.id.between(*ids_of(campaign_id)), batches.c.state.in_(_may_be(states)))
         .order_by(batches.c.id)
         .execution_options(yield_per=_ROWS_AT_ONCE)
     )
-    async with storage.reading() as connection:
-        async for row in await connection.stream(wanted):
-            yield row
-    yield None
 
 
 def _may_be(outcomes: Collection[OutcomeState]) -> Sequence[BatchState]:

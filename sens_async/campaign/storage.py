@@ -22,6 +22,9 @@ T = TypeVar("T")
 _CLASS = re.compile(r"<class '[^']*'>:?")
 """What SQLAlchemy puts before a driver's words."""
 
+_FRESH_SECONDS = 5.0
+"""How long a connection to a server that was not used is believed to be one."""
+
 _ARGUMENT = re.compile(r"(invalid input for query argument \$\d+): .*")
 """What asyncpg says of a value that it cannot send, and then the value, which may be personal."""
 
@@ -44,6 +47,7 @@ class Storage:
         self._writing = asyncio.Lock()
         self._requests = 0
         self._is_closed = False
+        self._fresh_until = 0.0
 
     async def open(self) -> None:
         """Find the ledger in the database, or make one in an empty database.
@@ -173,9 +177,23 @@ class Storage:
         """Give a connection that may write."""
         self._check_open()
         self.engine.own()
+        now = asyncio.get_running_loop().time()
+        if self._writer is not None and not self.engine.writes_alone and now > self._fresh_until:
+            await self._try(self._writer)
         if self._writer is None or self._writer.closed or self._writer.invalidated:
             self._writer = await self._begin()
+        self._fresh_until = now + _FRESH_SECONDS
         return self._writer
+
+    async def _try(self, writer: AsyncConnection) -> None:
+        """See whether a server still listens; it may have hung up meanwhile."""
+        try:
+            await writer.exec_driver_sql("SELECT 1")
+            await writer.rollback()
+        except (SQLAlchemyError, OSError):
+            self._writer = None
+            await writer.invalidate()
+            await writer.close()
 
     def noted(self, requests: int) -> None:
         """Remember that so many requests more were noted durably."""

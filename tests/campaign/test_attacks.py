@@ -1,13 +1,16 @@
 """What adversaries have found: each test is one way in which a campaign was once led astray."""
 
 import asyncio
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from session_helpers import numbers, of_endpoint
 
-from sens_async import OutcomeState, Recipient
-from sens_async.campaign import CampaignConflict, Ledger, LedgerError
+from sens_async import AdRuleViolated, ConfigError, OutcomeState, Recipient
+from sens_async.campaign import CampaignConflict, Ledger, LedgerBusy, LedgerError
 from sens_async.core.schedule import KST, from_epoch
 
 TEXT = "안녕하세요"
@@ -151,3 +154,71 @@ async def test_whatever_sens_says_can_be_kept(ledger, sens, emulator):
     assert [one.error async for one in campaign.report()] == [
         "BadRequest: refused with 400: no   more"
     ]
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+async def test_a_file_that_is_gone_is_written_to_no_more(
+    sqlite_url, open_session, emulator, clock, how
+):
+    sens, file = await open_session(max_in_flight=2), Path(sqlite_url)
+
+    def lose_it(status):
+        if status.counts[OutcomeState.ACCEPTED] and not file.with_suffix(".old").exists():
+            file.rename(file.with_suffix(".old"))
+            if how == "replaced":
+                file.write_bytes(file.with_suffix(".old").read_bytes())
+
+    async with Ledger.open(sqlite_url, clock=clock) as ledger:
+        campaign = await ledger.plan(sens, "one", numbers(20_000), TEXT)
+        with pytest.raises(LedgerError, match="was moved, replaced or deleted while it was in use"):
+            await campaign.run(sens, watch=lose_it)
+    assert len(emulator.admissions) < 20_000
+
+
+async def test_a_file_has_one_owner_whatever_it_is_called(sqlite_url, sens, clock):
+    link = Path(sqlite_url).with_name("link.db")
+    async with Ledger.open(sqlite_url, clock=clock) as ledger:
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+        link.symlink_to(sqlite_url)
+        async with Ledger.open(link, clock=clock) as other:
+            with pytest.raises(LedgerBusy):
+                await (await other.campaign("one")).run(sens)
+        assert (await campaign.run(sens)).is_finished
+
+
+async def test_what_may_not_go_out_now_is_no_attempt(ledger, sens, emulator):
+    campaign = await ledger.plan(sens, "one", numbers(3), "(광고) 할인", content_type="AD")
+    await asyncio.sleep(12 * 3_600)  # 21:39
+    status = await campaign.run(sens)
+    assert isinstance(status.stopped_by, AdRuleViolated)
+    assert [one.attempts async for one in campaign.report()] == [0, 0, 0]
+    assert not of_endpoint(emulator, "messages")
+
+
+@pytest.mark.parametrize("states", ["ACCEPTED", ["sent"], [None]])
+async def test_a_report_is_of_outcomes(ledger, sens, states):
+    campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+    with pytest.raises(ConfigError, match="states are some of"):
+        campaign.report(states)
+
+
+async def test_a_report_may_be_left_in_the_middle(tmp_path):
+    program = f"""
+import asyncio
+from sens_async.campaign import Ledger
+from sens_async.emulator import Emulator
+
+async def main():
+    async with Emulator() as emulator, emulator.session() as sens:
+        async with Ledger.open({str(tmp_path / "ledger.db")!r}) as ledger:
+            numbers = [f"010{{i:08}}" for i in range(50_000)]
+            campaign = await ledger.plan(sens, "one", numbers, "hi")
+            async for outcome in campaign.report():
+                break
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", "-c", program, stderr=subprocess.PIPE
+    )
+    assert await process.communicate() == (None, b"")

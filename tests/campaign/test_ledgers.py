@@ -51,12 +51,23 @@ class TestOpening:
                 pass
 
     @pytest.mark.parametrize(
-        "url", ["mysql://root@127.0.0.1/test", "http://127.0.0.1/", "sqlite://", ":memory:", ""]
+        "url",
+        [
+            "mysql://root:hidden@127.0.0.1/test",
+            "http://127.0.0.1/",
+            "sqlite://",
+            ":memory:",
+            "",
+            "postgresql://me:hidden@127.0.0.1:abc/x",
+            "postgres:hidden@127.0.0.1/x",
+            "postgresql:/me:hidden@127.0.0.1/x",
+        ],
     )
     async def test_a_ledger_must_outlive_its_process(self, url):
-        with pytest.raises(LedgerError):
+        with pytest.raises(LedgerError) as failed:
             async with Ledger.open(url):
                 pass
+        assert "hidden" not in str(failed.value)
 
     async def test_there_must_be_a_folder(self, tmp_path):
         with pytest.raises(LedgerError, match="No such file or directory"):

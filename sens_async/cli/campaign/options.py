@@ -40,8 +40,11 @@ class GuaranteeName(StrEnum):
 
 
 def _checked_name(name: str) -> str:
-    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise typer.BadParameter(f"it is printable text of 1 to {_LONGEST_NAME} characters")
+    is_seen = name.isprintable() and name == name.strip()
+    if not name or not is_seen or len(name) > _LONGEST_NAME:
+        raise typer.BadParameter(
+            f"it is printable text of 1 to {_LONGEST_NAME} characters, without blanks around it"
+        )
     return name
 
 
