@@ -184,6 +184,11 @@ class Outbox:
             raise SessionClosed("the session was closed before the run began")
         return self._drive(run, timeout)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is taken in."""
+        return self._is_closed
+
     def _drive(self, run: Run, timeout: float | None) -> asyncio.Task[None]:
         driving = self._tasks.spawn(run.drive(timeout), "run")
         self._runs.add(run)

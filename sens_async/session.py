@@ -82,6 +82,7 @@ class SensSession:
         attachments: Uploaded pictures by their content.
         clock: What time it is.
         outbox: What is under way; durable campaigns run through it.
+        sleepers: Who waits before asking again; closing wakes them.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class SensSession:
         self.sender = None if sender is None else normalize_sender(sender)
         self.settings = settings
         self.clock = clock or SystemClock()
-        self._sleepers = Sleepers(self.clock)
+        self.sleepers = Sleepers(self.clock)
         self.signer = Signer(credentials.access_key, credentials.secret_key)
         self.chunker = Chunker(settings.rules)
         self._own_limiter: GcraLimiter | None = None
@@ -216,7 +217,7 @@ class SensSession:
     def _resolver(self) -> "Resolver":
         from sens_async.resolving import Resolver  # noqa: PLC0415 - see the imports
 
-        return Resolver(self._readback, self._dispatcher, sleepers=self._sleepers)
+        return Resolver(self._readback, self._dispatcher, sleepers=self.sleepers)
 
     @cached_property
     def _tracker(self) -> "Tracker":
@@ -227,7 +228,7 @@ class SensSession:
             self._service,
             check=self._check_usable,
             random=random.random,
-            sleepers=self._sleepers,
+            sleepers=self.sleepers,
         )
 
     # -- verbs
@@ -693,7 +694,7 @@ class SensSession:
         caller: asyncio.Task[object] | None,
     ) -> None:
         self.queue.close()
-        self._sleepers.wake()
+        self.sleepers.wake()
         patience = self.settings.timeouts.total if timeout is None else timeout
         await self.outbox.close(timeout, patience, caller)
         await self.attachments.aclose()

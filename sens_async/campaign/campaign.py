@@ -136,7 +136,8 @@ class Campaign:
         Cancellation: the first finishes what is on the wire, a second leaves it unknown; either is
         raised when the ledger is in order.
         """
-        return await (await self._runner(session, guarantee, settle, wait, watch)).run()
+        with self._ledger.at_work(session):
+            return await (await self._runner(session, guarantee, settle, wait, watch)).run()
 
     async def reconcile(
         self,
@@ -164,7 +165,8 @@ class Campaign:
         Raises:
             SensError: See `run`.
         """
-        return await (await self._runner(session, guarantee, settle, wait, watch)).reconcile()
+        with self._ledger.at_work(session):
+            return await (await self._runner(session, guarantee, settle, wait, watch)).reconcile()
 
     async def track(
         self,
@@ -213,7 +215,8 @@ class Campaign:
             status=status,
             changed=changed,
         )
-        await tracker.run(timeout)
+        with self._ledger.at_work(session):
+            await tracker.run(timeout)
         changed()
         return status
 

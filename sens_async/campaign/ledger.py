@@ -1,9 +1,10 @@
 """The ledger: campaigns in a database that outlives the process."""
 
+import asyncio
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
@@ -51,6 +52,7 @@ class Ledger:
         self.storage = storage
         self.clock = clock
         self.living: set[str] = set()
+        self._at_work: list[tuple[SensSession, asyncio.Event]] = []
 
     @classmethod
     @asynccontextmanager
@@ -61,6 +63,9 @@ class Ledger:
 
         Reading (`list`, `campaign`, `Campaign.status`, `Campaign.report`) works beside a process
         that runs a campaign. Writing takes hold of a SQLite file until the ledger is closed.
+
+        Closing waits for what runs with a session that is closed: it ends, and writes that down.
+        With a session that is open it would go on; it is stopped, and raises `LedgerError`.
 
         Args:
             url: A path or `sqlite:///…`, on a local disk and readable by its owner alone; or
@@ -73,11 +78,29 @@ class Ledger:
         """
         clock = clock or SystemClock()
         storage = Storage(engine_of(url, clock))
+        ledger = cls(storage, clock)
         try:
             await storage.open()
-            yield cls(storage, clock)
+            yield ledger
+            await ledger._ends()
         finally:
             await storage.aclose()
+
+    @contextmanager
+    def at_work(self, session: SensSession) -> Iterator[None]:
+        """Let closing wait for this block, once its session is closed."""
+        work = session, asyncio.Event()
+        self._at_work.append(work)
+        try:
+            yield
+        finally:
+            self._at_work.remove(work)
+            work[1].set()
+
+    async def _ends(self) -> None:
+        for session, ended in tuple(self._at_work):
+            if session.outbox.is_closed:
+                await ended.wait()
 
     async def plan(  # noqa: D417 - the rest is explained once, at `SensSession.send`
         self,

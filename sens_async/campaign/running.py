@@ -25,6 +25,7 @@ from sens_async.campaign.states import (
 )
 from sens_async.campaign.status import CampaignStatus, read_status
 from sens_async.campaign.storage import Storage
+from sens_async.errors import SessionClosed
 from sens_async.models import OutcomeState
 from sens_async.session import SensSession
 
@@ -128,7 +129,10 @@ class Runner:
             await self._leases.sweep()
             await self._storage.write(self._reopen)
             await self._refresh()
-            yield
+            try:
+                yield
+            except SessionClosed as error:
+                self.status.stopped_by = error
             await self._refresh()
         finally:
             self._living.discard(self._owner)
@@ -146,7 +150,7 @@ class Runner:
             if not (waiting or states[BatchState.UNKNOWN] or any(states[s] for s in CLAIMED)):
                 return
             if self._is_blind and sends and claimed:  # what was accepted may be listed by then
-                await self._clock.sleep(pause)
+                await self._session.sleepers.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             last = await self._ask()
             again = await self._storage.write(self._send_again) if self._is_blind and sends else 0
@@ -167,7 +171,7 @@ class Runner:
                 if waiting and not claimed:
                     self.status.stopped_by = _blocked(waiting)
                 return
-            await self._clock.sleep(self._until_next(pause, last))
+            await self._session.sleepers.sleep(self._until_next(pause, last))
             pause = min(2 * pause, _LONGEST_PAUSE)
             await self._leases.sweep()
 

@@ -78,7 +78,7 @@ class Tracker:
         while True:
             if ends_at is not None and self._clock.monotonic() + wait >= ends_at:
                 return
-            await self._clock.sleep(wait)
+            await self._session.sleepers.sleep(wait)
             is_hopeful, has_news = await self._round(ends_at)
             if not is_hopeful:
                 return
@@ -109,7 +109,7 @@ class Tracker:
                 is_young = self._age(row) < _GIVE_UP_AFTER
                 is_hopeful = is_hopeful or (left and is_young)
                 after = row.id
-                await self._clock.sleep(self._interval)
+                await self._session.sleepers.sleep(self._interval)
         return is_hopeful, has_news
 
     async def _pending(self, after: int, highest: int) -> Sequence[AnyRow]:

@@ -501,6 +501,43 @@ class TestInterruptions:
         assert (await campaign.run(sens)).counts == {OutcomeState.ACCEPTED: 2_000}
         await check(campaign, emulator)
 
+    async def test_closing_the_session_ends_the_questions(
+        self, ledger, open_session, emulator, clock
+    ):
+        sens = await open_session()
+        campaign = await ledger.plan(sens, "one", numbers(3), TEXT)
+        emulator.fail("drop", requests=1)
+        tasks = [asyncio.create_task(campaign.run(sens)) for _ in range(2)]
+        await asyncio.sleep(200)
+        tasks.append(asyncio.create_task(campaign.reconcile(sens)))
+        await asyncio.sleep(1)
+        closed_at = clock.time()
+        await sens.aclose()
+        for status in await asyncio.gather(*tasks):
+            assert isinstance(status.stopped_by, SessionClosed)
+            assert status.counts == {OutcomeState.UNKNOWN: 3}
+        assert clock.time() - closed_at < 1.0
+
+    @pytest.mark.parametrize("fault", [None, "drop"])
+    async def test_a_ledger_that_closes_behind_its_session_lets_runs_end(
+        self, url, emulator, clock, fault
+    ):
+        settings = Settings(rate_limit=None, max_in_flight=2)
+        enough = asyncio.Event()
+        async with (
+            Ledger.open(url, clock=clock) as ledger,
+            emulator.session(settings=settings) as sens,
+        ):
+            campaign = await ledger.plan(sens, "one", numbers(3_000), TEXT)
+            if fault is not None:
+                emulator.fail(fault, requests="5-10")
+            running = asyncio.create_task(campaign.run(sens, watch=lambda _: enough.set()))
+            await enough.wait()
+            await asyncio.sleep(0 if fault is None else 100)
+        status = await running
+        assert isinstance(status.stopped_by, SessionClosed)
+        assert max(map(len, emulator.admissions.values()), default=1) == 1
+
     async def test_closing_the_session_ends_the_run(self, ledger, open_session, emulator):
         sens = await open_session(max_in_flight=2)
         campaign = await ledger.plan(sens, "one", numbers(3_000), TEXT)
