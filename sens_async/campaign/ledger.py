@@ -302,7 +302,9 @@ class Ledger:
         """Give a campaign that was planned before, if this is its input."""
         campaign = (await self._read([row]))[0]
         if campaign.purged_at is not None:
-            raise CampaignConflict(f"campaign {campaign.name!r} was run and purged")
+            raise CampaignConflict(
+                f"campaign {campaign.name!r} was run and purged. Choose another name"
+            )
         differences = campaign.letter.differences(letter)
         fingerprint = Fingerprint()
         async with aclosing(stretches(recipients)) as taken:

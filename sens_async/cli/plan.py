@@ -3,23 +3,28 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
+from time import time
 from typing import cast
 
 import attrs
 
 from sens_async.cli.hints import explained
+from sens_async.cli.order import Order, check_columns
 from sens_async.cli.reasons import Reason, Reasons
 from sens_async.cli.table import Row, Table
 from sens_async.core.batch import Batch
 from sens_async.core.chunking import Chunker
 from sens_async.core.content import cp949_only, encode_all
-from sens_async.core.message import Message
+from sens_async.core.message import Message, Rules
 from sens_async.models import MessageType, OutcomeState, Recipient
 from sens_async.outcomes import OutcomeBatch
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "make_plan", "plan_order"]
 
 _CHUNK = 1_000
+
+_ANY_SENDER = "0200000000"
+"""Checked in the place of one that is not given yet."""
 
 
 @attrs.define
@@ -57,6 +62,22 @@ class Plan:
     def has_rejected(self) -> bool:
         """Whether a row would be refused, rather than left out on purpose."""
         return any(refusal.state is OutcomeState.REJECTED for refusal in self.refusals)
+
+
+def plan_order(listing: Table, order: Order, rules: Rules) -> Plan:
+    """Find out what an order would send to a list.
+
+    Raises:
+        InvalidTable: The text names what the list does not have.
+        InvalidMessage: The order cannot be sent to anybody.
+    """
+    check_columns(order, listing)
+    message = order.message(rules, sender=order.sender or _ANY_SENDER)
+    if message.reservation is not None:
+        message.reservation.check_lead(time())
+    return make_plan(
+        listing, message, fields=order.fields, skip_duplicates=order.duplicates == "skip"
+    )
 
 
 def make_plan(

@@ -15,7 +15,7 @@ from sens_async.cli.plan import Plan
 from sens_async.cli.table import Table as Listing
 from sens_async.models import MessageType
 
-__all__ = ["plan_document", "print_plan"]
+__all__ = ["plan_document", "print_facts", "print_plan"]
 
 _SAMPLE_CHARACTERS = 240
 _PICTURES_SURELY_KEPT = timedelta(days=2)
@@ -46,6 +46,13 @@ def print_plan(
     console.print(_types(plan))
     if plan.refusals:
         console.print(_refusals(plan))
+    print_facts(console, plan, order, now=now, sender=sender)
+
+
+def print_facts(
+    console: Console, plan: Plan, order: Order, *, now: datetime, sender: str | None
+) -> None:
+    """Say how the first text reads, and what may be a mistake; see `print_plan`."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")

@@ -126,7 +126,7 @@ class Display:
         """
         self._bars.update(self._task, completed=done, until=until, is_waiting=is_waiting)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str | Text) -> None:
         """Print a line above the bar."""
         self._bars.console.print(text)
 

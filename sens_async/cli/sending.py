@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from time import time
 
 import typer
 from rich.console import Console
@@ -17,7 +16,7 @@ from sens_async.cli.losses import silence_stdout, tell_losses
 from sens_async.cli.notices import showing_warnings
 from sens_async.cli.order import Order, check_columns
 from sens_async.cli.outputs import check_outputs
-from sens_async.cli.plan import Plan, make_plan
+from sens_async.cli.plan import plan_order
 from sens_async.cli.plan_summary import plan_document, print_plan
 from sens_async.cli.results import Results
 from sens_async.cli.run import Run
@@ -25,14 +24,10 @@ from sens_async.cli.sessions import make_session
 from sens_async.cli.summary import print_summary, summary_document
 from sens_async.cli.table import Table
 from sens_async.config import Settings
-from sens_async.core.message import Rules
 from sens_async.core.schedule import KST
 from sens_async.session import SensSession
 
 __all__ = ["plan", "run"]
-
-_ANY_SENDER = "0200000000"
-"""Stands in for a sender that is not set yet: a plan does not depend on it."""
 
 
 def plan(listing: Table, order: Order, *, as_json: bool) -> int:
@@ -51,7 +46,7 @@ def plan(listing: Table, order: Order, *, as_json: bool) -> int:
         InvalidMessage: Nobody could be sent this.
         InvalidTable: The text names a column that is not there.
     """
-    made = _planned(listing, order, Settings().rules)
+    made = plan_order(listing, order, Settings().rules)
     if as_json:
         print_document(plan_document(made, order))
     else:
@@ -147,18 +142,8 @@ def _tell(console: Console, sending: Run, results: Results, order: Order, *, as_
         make_console(to_stderr=True).print(f"[bad]error[/] {escape(str(sending.broken_list))}")
 
 
-def _planned(listing: Table, order: Order, rules: Rules) -> Plan:
-    check_columns(order, listing)
-    message = order.message(rules, sender=order.sender or _ANY_SENDER)
-    if message.reservation is not None:
-        message.reservation.check_lead(time())
-    return make_plan(
-        listing, message, fields=order.fields, skip_duplicates=order.duplicates == "skip"
-    )
-
-
 def _confirm(console: Console, listing: Table, order: Order, session: SensSession) -> None:
-    made = _planned(listing, order, session.settings.rules)
+    made = plan_order(listing, order, session.settings.rules)
     print_plan(
         console,
         made,

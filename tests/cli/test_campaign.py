@@ -12,6 +12,7 @@ import sys
 import pytest
 from rich.cells import cell_len
 
+from sens_async.cli.campaign import following
 from sens_async.cli.campaign.steps import next_command
 from sens_async.cli.main import app
 from sens_async.emulator import Emulator, EmulatorOptions
@@ -28,7 +29,7 @@ LIST = (
     "A-6,정여름,\r\n"
 )
 TEXT = "{이름}님, 안녕하세요"
-COMMANDS = ["plan", "run", "reconcile", "status", "track", "report", "list", "purge"]
+COMMANDS = ["plan", "run", "reconcile", "cancel", "status", "track", "report", "list", "purge"]
 
 
 @pytest.fixture
@@ -229,11 +230,14 @@ async def test_the_unknown_are_asked_for_and_settled(campaign, emulator, many):
 
 
 @pytest.mark.parametrize(
-    ("guarantee", "ending", "code"),
-    [("at_most_once", "; Ctrl-C leaves them unknown 종료", 3), ("at_least_once", "", 0)],
+    ("guarantee", "until", "ending", "code"),
+    [
+        ("at_most_once", " until [0-9:]{8}", "; Ctrl-C leaves them unknown 종료", 3),
+        ("at_least_once", "", "", 0),
+    ],
 )
 async def test_who_is_asked_for_is_told_once_off_a_terminal(
-    *, campaign, emulator, listed, guarantee, ending, code
+    *, campaign, emulator, listed, guarantee, until, ending, code
 ):
     emulator.fail("drop", times=3)
     await campaign("plan", "autumn", listed, "-m", "hi", "--guarantee", guarantee)
@@ -243,7 +247,7 @@ async def test_who_is_asked_for_is_told_once_off_a_terminal(
     asking = [line for line in ran.out.splitlines() if "asking SENS" in line]
     assert ran.code == code, ran.out + ran.err
     assert len(asking) == 1
-    assert re.fullmatch(rf"asking SENS for 3 unknown until [0-9:]{{8}} 확인 중{ending}", asking[0])
+    assert re.fullmatch(rf"asking SENS for 3 unknown{until} 확인 중{ending}", asking[0])
     assert ("/s" in ran.out) == (not code)  # no rate where nobody was accepted
 
 
@@ -396,7 +400,7 @@ async def test_a_killed_run_is_gone_on_with_and_another_is_kept_off(
     assert len(accepted_once(emulator)) == 3000
 
 
-@pytest.mark.parametrize("emulator", [0.05], indirect=True)
+@pytest.mark.parametrize("emulator", [0.1], indirect=True)
 @pytest.mark.parametrize("columns", [60, 120])
 async def test_a_run_is_watched_on_a_terminal(sens, campaign, environ, many, columns):
     await campaign("plan", "autumn", many, "-m", "hi")
@@ -408,8 +412,75 @@ async def test_a_run_is_watched_on_a_terminal(sens, campaign, environ, many, col
     live, _, summary = ran.out.rpartition("  accepted 접수  3,000")
     assert ran.code == 0, ran.out
     assert "sending 발송" in live
-    assert re.search(r"\d+ not sent 미발송   [12]00 in flight", live)
+    assert re.search(r"\d+ not sent 미발송   [1-4]00 in flight", live)
     assert max(map(cell_len, summary.splitlines())) <= columns
+
+
+async def test_a_wrong_plan_is_cancelled_and_mended(sens, campaign, environ, listed, emulator):
+    await campaign("plan", "autumn", listed, "-m", "typo", "--key", "회원번호")
+
+    cancel = ("campaign", "cancel", "autumn")
+    no = await sens.on_terminal(*cancel, environ=environ, typed="n\n")
+    kept = await campaign("status", "autumn", "--json")
+    yes = await sens.on_terminal(*cancel, environ=environ, typed="y\n")
+    again = await campaign("run", "autumn", "--json")
+    options = ("--key", "회원번호", "--skip-known-keys")
+    mended = await campaign("plan", "autumn2", listed, "-m", TEXT, *options)
+    sent = await campaign("run", "autumn2", "--json")
+    purged = await campaign("purge", "autumn", "--yes")
+
+    assert (no.code, yes.code, again.code, mended.code, sent.code, purged.code) == (
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
+    assert "Leave out the 3 not sent to yet? There is no way back." in flat(no.out)
+    assert json.loads(kept.out)["not_sent"] == 3
+    assert "3 × RunStopped the campaign was cancelled before their turn" in flat(yes.out)
+    assert json.loads(again.out)["skipped"] == 4
+    assert json.loads(sent.out)["accepted"] == 3
+    assert len(accepted_once(emulator)) == 3
+
+
+async def test_a_plan_shows_what_may_be_a_mistake(campaign, tmp_path):
+    blank = tmp_path / "blank.csv"
+    blank.write_text("이름,전화\n,010-0000-0001\n이도윤,010-0000-0002\n", encoding="utf-8")
+    empty = tmp_path / "empty.csv"
+    empty.write_text("이름,전화\n", encoding="utf-8")
+
+    shown = await campaign("plan", "autumn", blank, "-m", "{이름}님, 할인")
+    told = await campaign("plan", "winter", blank, "-m", "{이름}님, 할인", "--json")
+    refused = await campaign("plan", "spring", empty, "-m", "{이름}님, 할인")
+    known = await campaign("list", "--json")
+
+    assert "first text 첫 문구 님, 할인" in flat(shown.out)
+    assert "1 row has an empty {이름} 빈 칸" in flat(shown.out)
+    assert json.loads(told.out)["empty_fields"] == {"이름": 1}
+    assert refused.code == 2
+    assert "empty.csv has no rows" in flat(refused.err)
+    assert [one["campaign"] for one in json.loads(known.out)["campaigns"]] == ["winter", "autumn"]
+
+
+async def test_how_it_stands_is_told_now_and_then_off_a_terminal(campaign, many, monkeypatch):
+    monkeypatch.setattr(following, "_EVERY", 0.0)
+    await campaign("plan", "autumn", many, "-m", "hi")
+
+    ran = await campaign("run", "autumn")
+
+    assert re.search(r"^[\d,]+ accepted 접수   [\d,]+ not sent 미발송", ran.out, re.MULTILINE)
+
+
+async def test_wrong_keys_lead_to_the_doctor(campaign, environ, listed, emulator):
+    await campaign("plan", "autumn", listed, "-m", "hi")
+    emulator.fail(401)
+
+    ran = await campaign("run", "autumn")
+
+    assert ran.code == 1
+    assert "sens doctor" in ran.out
 
 
 async def test_a_purge_asks_and_leaves_alone_what_is_not_over(

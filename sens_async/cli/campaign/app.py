@@ -2,7 +2,7 @@
 
 import typer
 
-from sens_async.cli.campaign import look, plan, purge, report, verbs
+from sens_async.cli.campaign import cancel, look, plan, purge, report, verbs
 
 __all__ = ["campaign"]
 
@@ -21,6 +21,7 @@ _TO_SEND, _TO_LOOK = "Send", "Look up"
 campaign.command("plan", rich_help_panel=_TO_SEND)(plan.plan)
 campaign.command("run", rich_help_panel=_TO_SEND)(verbs.run)
 campaign.command("reconcile", rich_help_panel=_TO_SEND)(verbs.reconcile)
+campaign.command("cancel", rich_help_panel=_TO_SEND)(cancel.cancel)
 campaign.command("status", rich_help_panel=_TO_LOOK)(look.status)
 campaign.command("track", rich_help_panel=_TO_LOOK)(verbs.track)
 campaign.command("report", rich_help_panel=_TO_LOOK)(report.report)

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from sens_async.cli.campaign.causes import causes_of
 from sens_async.cli.campaign.views import View
@@ -24,6 +25,9 @@ __all__ = ["UNFINISHED", "Following"]
 
 UNFINISHED = 3
 """Exit code while somebody's outcome, or result, is not final."""
+
+_EVERY = 60.0
+"""Seconds after which it is told again how it stands, where nobody watches a bar."""
 
 _SAME_PHASE = timedelta(seconds=5)
 """By so much the time that all are settled may move, as the gateway's clock becomes known."""
@@ -68,6 +72,7 @@ class Following:
         self._began = monotonic()
         self._is_watched = False
         self._told_until: datetime | None = None
+        self._told_at = monotonic()
         self._stopping = Stopping(self._tell_stopping)
         self._display = Display(
             console,
@@ -101,8 +106,12 @@ class Following:
             SensError: It failed before it did anything.
         """
         task = asyncio.create_task(call(self._take))
+        with self._stopping.of(task):  # to the end: another Ctrl-C must not lose what is told
+            await self._see(task)
+
+    async def _see(self, task: "asyncio.Task[CampaignStatus]") -> None:
         try:
-            with self._display, self._stopping.of(task):
+            with self._display:
                 self.status = await task
         except asyncio.CancelledError:
             self.is_interrupted = True
@@ -133,16 +142,21 @@ class Following:
         asks = self._view.is_asking(status)
         until = status.settles_at if asks else None
         self._display.update(self._view.done(status), until=until, is_waiting=asks)
-        if until is not None and not self._console.is_terminal and self._is_news(until):
+        if self._console.is_terminal:
+            return
+        if until is not None and self._is_news(until):
             self._told_until = until
-            self._say(self._view.asking_line(status))
+            self._say(Text(self._view.asking_line(status), "soft"))
+        elif not asks and monotonic() - self._told_at >= _EVERY:
+            self._told_at = monotonic()
+            self._say(Text("   ").join(line for line in self._view.below(status) if line))
 
     def _is_news(self, until: datetime) -> bool:
         return self._told_until is None or until > self._told_until + _SAME_PHASE
 
     def _tell_stopping(self) -> None:
-        self._say("stopping: what is on the wire is finished 중단 중 …")
+        self._say(Text("stopping: what is on the wire is finished 중단 중 …", "soft"))
 
-    def _say(self, text: str) -> None:
+    def _say(self, line: Text) -> None:
         with suppress(OSError):
-            self._display.say(f"[soft]{text}[/]")
+            self._display.say(line)

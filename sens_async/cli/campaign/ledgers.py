@@ -1,5 +1,6 @@
 """A ledger, opened for one command."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ T = TypeVar("T")
 _NAMES = 5
 """So many campaigns are named where one is not found."""
 
-_SQLITE = "sqlite+aiosqlite:///"
+_SQLITE = re.compile(r"sqlite(\+aiosqlite)?:///")
 
 
 def in_ledger(
@@ -45,8 +46,9 @@ def in_ledger(
         from sens_async.cli.asking import conclude  # noqa: PLC0415
 
         if not may_be_new and _is_missing(url):
+            place = "such ledger" if "@" in url else f"ledger {url}"  # it may hold a password
             raise typer.BadParameter(
-                f"there is no ledger {url}: sens campaign plan makes one, --ledger names another"
+                f"there is no {place}: sens campaign plan makes one, --ledger names another"
             )
 
         async def run() -> T:
@@ -67,7 +69,7 @@ async def _holds(url: str, ledger: "Ledger") -> str:
 
 
 def _is_missing(url: str) -> bool:
-    path = url.removeprefix(_SQLITE)
+    path = _SQLITE.sub("", url, count=1)
     return "://" not in path and not Path(path).exists()
 
 

@@ -97,6 +97,6 @@ def warn_of_settle(settle: float) -> None:
     console = make_console(to_stderr=True)
     console.print(
         f"{WARNING} --settle {settle:g} is below {DEFAULT_SETTLE:g}: what SENS takes in or lists "
-        "later than that counts as not sent, and whoever is sent to again gets it twice "
-        f"[soft]{DEFAULT_SETTLE:g}초 미만은 중복 발송 위험[/]"
+        "later than that counts as not sent; under effectively_once it is sent again, and somebody "
+        f"gets it twice [soft]{DEFAULT_SETTLE:g}초 미만은 중복 발송 위험[/]"
     )

@@ -1,11 +1,11 @@
 """Doing what `sens campaign plan` was told, and saying what was planned."""
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import attrs
 from rich.console import Console
-from rich.markup import escape
 
 from sens_async.cli.campaign.causes import causes_of
 from sens_async.cli.campaign.ledgers import in_ledger
@@ -14,10 +14,13 @@ from sens_async.cli.campaign.words import print_heading, print_status, say, stat
 from sens_async.cli.console import make_console
 from sens_async.cli.documents import print_document
 from sens_async.cli.order import Order
+from sens_async.cli.plan import Plan, plan_order
+from sens_async.cli.plan_summary import print_facts
 from sens_async.cli.progress import Display
 from sens_async.cli.reasons import Reason
 from sens_async.cli.sessions import make_session
-from sens_async.cli.table import Table
+from sens_async.cli.table import InvalidTable, Table
+from sens_async.core.schedule import KST
 
 if TYPE_CHECKING:
     from sens_async.campaign import Campaign, CampaignStatus, Guarantee, Ledger
@@ -42,6 +45,7 @@ class _Planned(NamedTuple):
     status: "CampaignStatus"
     causes: list[Reason]
     is_new: bool
+    made: Plan
 
 
 def make_plan(wanted: Wanted, *, url: str, as_json: bool) -> None:
@@ -71,18 +75,23 @@ def make_plan(wanted: Wanted, *, url: str, as_json: bool) -> None:
         print_document({
             **status_document(planned.status, exit_code=0, causes=planned.causes),
             "guarantee": str(campaign.guarantee),
+            "empty_fields": dict(planned.made.empty),
+            "cp949_only": planned.made.cp949_only,
             "reserve_at": campaign.reserve_at and campaign.reserve_at.isoformat(),
             "is_new": planned.is_new,
         })  # fmt: skip
     else:
-        _show(console, planned, url)
+        _show(console, planned, wanted.order, url)
 
 
 async def _plan(ledger: "Ledger", wanted: Wanted, console: Console) -> _Planned:
     order, listing = wanted.order, wanted.listing
     is_new = wanted.name not in {campaign.name for campaign in await ledger.list()}
+    if not listing.size:
+        raise InvalidTable(f"{listing.name} has no rows: there is nobody to send to")
     display = Display(console, listing.size, what="planning 계획", below=list)
     async with make_session(sender=order.sender, needs_sender=True) as session:
+        made = plan_order(listing, order, session.settings.rules)
         with display:
             campaign = await ledger.plan(
                 session,
@@ -102,15 +111,15 @@ async def _plan(ledger: "Ledger", wanted: Wanted, console: Console) -> _Planned:
                 watch=display.update,
             )
     status = await campaign.status()
-    return _Planned(campaign, status, await causes_of(campaign, status), is_new)
+    return _Planned(campaign, status, await causes_of(campaign, status), is_new, made)
 
 
-def _show(console: Console, planned: _Planned, url: str) -> None:
+def _show(console: Console, planned: _Planned, order: Order, url: str) -> None:
     campaign = planned.campaign
     print_heading(console, campaign)
     if not planned.is_new:
         say(console, "[skipped]planned before, and this is the same 이미 계획됨[/]")
     print_status(console, planned.status, causes=planned.causes)
-    if campaign.sender:
-        say(console, f"[soft]from 발신 {escape(campaign.sender)}[/]")
+    unreserved = attrs.evolve(order, reserve_at=None)  # the heading says when
+    print_facts(console, planned.made, unreserved, now=datetime.now(KST), sender=campaign.sender)
     print_next(console, campaign, planned.status, url=url)

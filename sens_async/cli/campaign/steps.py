@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from sens_async.cli.campaign.views import open_unknowns
 from sens_async.cli.campaign.words import say
 from sens_async.cli.console import count
 from sens_async.core.schedule import KST
+from sens_async.errors import AuthenticationFailed, PermissionDenied, SensError
 from sens_async.models import OutcomeState
 
 if TYPE_CHECKING:
@@ -29,7 +31,12 @@ def next_command(verb: str, *words: str, url: str) -> str:
 
 
 def print_next(
-    console: Console, campaign: "Campaign", status: "CampaignStatus", *, url: str
+    console: Console,
+    campaign: "Campaign",
+    status: "CampaignStatus",
+    *,
+    url: str,
+    stopped_by: SensError | None = None,
 ) -> None:
     """Say what can be done next, and with which command.
 
@@ -38,8 +45,11 @@ def print_next(
         campaign: With what; nothing is left to do once it was purged.
         status: Its counts.
         url: Of the ledger.
+        stopped_by: What ended it early, or None.
     """
     steps = [] if campaign.purged_at is not None else _steps(status, url)
+    if steps and isinstance(stopped_by, AuthenticationFailed | PermissionDenied):
+        steps.insert(0, ("find out what SENS has against the keys 원인 진단", "sens doctor"))
     if not steps:
         return
     console.print("\n  [brand]next 다음[/]")
@@ -58,7 +68,7 @@ def _steps(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
     steps = []
     unsent, asked = counts[OutcomeState.NOT_SENT], open_unknowns(status) + status.in_flight
     asking = f"ask SENS for the {count(asked)} unknown"
-    if asked and status.settles_at is not None:
+    if asked and status.settles_at is not None and status.settles_at > datetime.now(KST):
         asking += f", all settled by {status.settles_at.astimezone(KST):%H:%M:%S}"
     if unsent:
         why = f"send to the {count(unsent)} not sent to yet" + (f", and {asking}" if asked else "")
@@ -83,8 +93,10 @@ def _steps(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
     if all(command != report for _, command in steps) and (
         counts[OutcomeState.REJECTED] or status.is_finished
     ):
-        why = "see who was refused, and why 거절 사유"
-        if not counts[OutcomeState.REJECTED]:
-            why = "see everybody with their outcome 수신자별 결과"
+        why = "see everybody with their outcome 수신자별 결과"
+        if counts[OutcomeState.REJECTED]:
+            why = "see who was refused, and why 거절 사유"
+        elif counts[OutcomeState.SKIPPED]:
+            why = "see who was left out, and why 제외 사유"
         steps.append((why, report))
     return steps

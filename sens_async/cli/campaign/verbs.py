@@ -73,6 +73,7 @@ def run(
         guarantee=guarantee and guarantee.value,
         rate=rate,
         max_in_flight=in_flight,
+        waits=not no_wait,
     )
 
 
@@ -101,6 +102,7 @@ def reconcile(
         view=asking,
         url=ledger,
         as_json=json,
+        waits=not no_wait,
     )
 
 
@@ -139,12 +141,13 @@ def _carry_out(
     name: str,
     call: "Call",
     *,
-    view: "Callable[[CampaignStatus, str], View]",
+    view: "Callable[[CampaignStatus, str, bool], View]",
     url: str,
     as_json: bool,
     guarantee: str | None = None,
     rate: float | None = None,
     max_in_flight: int = 32,
+    waits: bool = True,
     needs_results: bool = False,
 ) -> None:
     """Do something with a campaign that asks SENS, and end the command.
@@ -158,6 +161,7 @@ def _carry_out(
         guarantee: In place of the planned, or None.
         rate: Requests a second; None for the default, 0 for no limit.
         max_in_flight: Requests on the wire at a time.
+        waits: Whether the unknown are asked for until they are settled.
         needs_results: Whether it is not over before every accepted message has its result.
     """
     from sens_async.cli.campaign.following import UNFINISHED, Following  # noqa: PLC0415
@@ -173,10 +177,9 @@ def _carry_out(
         begun = await campaign.status()
         async with make_session(rate=rate, max_in_flight=max_in_flight) as session:
             if not as_json:
-                print_heading(console, campaign)
-            following = Following(
-                campaign, begun, console, view(begun, guarantee or campaign.guarantee)
-            )
+                print_heading(console, campaign, guarantee=guarantee)
+            watched = view(begun, guarantee or campaign.guarantee, waits)
+            following = Following(campaign, begun, console, watched)
             await following.follow(lambda watch: call(campaign, session, watch))
             return following
 
@@ -226,4 +229,4 @@ def _tell(following: "Following", *, url: str, as_json: bool, exit_code: int) ->
             "[rejected]interrupted 중단됨[/]: the ledger knows who was sent to, and running it "
             "again goes on from there 이어서 발송할 수 있습니다",
         )
-    print_next(console, following.campaign, status, url=url)
+    print_next(console, following.campaign, status, url=url, stopped_by=following.stopped_by)

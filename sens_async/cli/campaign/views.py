@@ -33,6 +33,7 @@ class View:
         below: The lines.
         asks: Whether the unknown are asked for.
         leaves: Whether Ctrl-C leaves them unknown; else they are sent again at once.
+        waits: Whether they are asked for until they are settled; else once.
     """
 
     what: str
@@ -41,6 +42,7 @@ class View:
     below: Callable[["CampaignStatus"], list[Text]]
     asks: bool = True
     leaves: bool = True
+    waits: bool = True
 
     def is_asking(self, status: "CampaignStatus") -> bool:
         """Whether nothing is sent at the moment, and the unknown are asked for."""
@@ -50,10 +52,11 @@ class View:
 
     def asking_line(self, status: "CampaignStatus") -> str:
         """Say for how many SENS is asked, until when, and what Ctrl-C does."""
-        until = ""
-        if status.settles_at is not None:
+        until = ends = ""
+        if status.settles_at is not None and self.waits and self.leaves:
             until = f" until {status.settles_at.astimezone(KST):%H:%M:%S}"
-        ends = "; Ctrl-C leaves them unknown 종료" if self.leaves else ""
+        if self.waits and self.leaves:
+            ends = "; Ctrl-C leaves them unknown 종료"
         return f"asking SENS for {count(open_unknowns(status))} unknown{until} 확인 중{ends}"
 
     def lines(self, status: "CampaignStatus") -> list[Text]:
@@ -62,7 +65,7 @@ class View:
         return self.below(status) + asking
 
 
-def sending(begun: "CampaignStatus", guarantee: str) -> View:
+def sending(begun: "CampaignStatus", guarantee: str, waits: bool) -> View:
     """For `run`: who has a final outcome, of everybody."""
     return View(
         what="sending 발송",
@@ -70,10 +73,11 @@ def sending(begun: "CampaignStatus", guarantee: str) -> View:
         done=_finished,
         below=_outcomes,
         leaves=guarantee != GuaranteeName.AT_LEAST_ONCE.value,
+        waits=waits,
     )
 
 
-def asking(begun: "CampaignStatus", _guarantee: str) -> View:
+def asking(begun: "CampaignStatus", _guarantee: str, waits: bool) -> View:
     """For `reconcile`: who is known, of the unknown."""
     total = open_unknowns(begun)
     return View(
@@ -81,10 +85,11 @@ def asking(begun: "CampaignStatus", _guarantee: str) -> View:
         total=total,
         done=lambda status: max(0, total - open_unknowns(status)),
         below=_outcomes,
+        waits=waits,
     )
 
 
-def following(begun: "CampaignStatus", _guarantee: str) -> View:
+def following(begun: "CampaignStatus", _guarantee: str, _waits: bool) -> View:
     """For `track`: whose message has ended, of the accepted."""
     return View(
         what="following 결과 확인",

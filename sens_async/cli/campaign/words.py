@@ -48,10 +48,10 @@ def moment(time: "datetime") -> str:
     return f"{time.astimezone(KST):%Y-%m-%d %H:%M}"
 
 
-def print_heading(console: Console, campaign: "Campaign") -> None:
-    """Say which campaign it is."""
+def print_heading(console: Console, campaign: "Campaign", *, guarantee: str | None = None) -> None:
+    """Say which campaign it is, and which guarantee holds if not the planned one."""
     noun = "recipient" if campaign.recipients == 1 else "recipients"
-    facts = [f"{count(campaign.recipients)} {noun}", str(campaign.guarantee)]
+    facts = [f"{count(campaign.recipients)} {noun}", guarantee or str(campaign.guarantee)]
     facts.append(f"planned {moment(campaign.planned_at)}")
     console.print(f"\n[brand]campaign 캠페인[/] [figure]{escape(campaign.name)}[/]")
     say(console, f"[soft]{', '.join(facts)}[/]")
