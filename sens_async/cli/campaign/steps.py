@@ -73,6 +73,8 @@ def _steps(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
     if unsent:
         why = f"send to the {count(unsent)} not sent to yet" + (f", and {asking}" if asked else "")
         steps.append((f"{why} 발송", next_command("run", name, url=url)))
+        if not (asked or counts[OutcomeState.ACCEPTED]):
+            steps.append(("or leave them out for good 취소", next_command("cancel", name, url=url)))
     elif asked:
         steps.append((f"{asking} 확인", next_command("reconcile", name, url=url)))
     report = next_command("report", name, "--csv", "report.csv", url=url)
