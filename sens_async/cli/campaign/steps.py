@@ -65,18 +65,7 @@ def is_open(status: "CampaignStatus") -> bool:
 
 def _steps(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
     name, counts = status.name, status.counts
-    steps = []
-    unsent, asked = counts[OutcomeState.NOT_SENT], open_unknowns(status) + status.in_flight
-    asking = f"ask SENS for the {count(asked)} unknown"
-    if asked and status.settles_at is not None and status.settles_at > datetime.now(KST):
-        asking += f", all settled by {status.settles_at.astimezone(KST):%H:%M:%S}"
-    if unsent:
-        why = f"send to the {count(unsent)} not sent to yet" + (f", and {asking}" if asked else "")
-        steps.append((f"{why} 발송", next_command("run", name, url=url)))
-        if not (asked or counts[OutcomeState.ACCEPTED]):
-            steps.append(("or leave them out for good 취소", next_command("cancel", name, url=url)))
-    elif asked:
-        steps.append((f"{asking} 확인", next_command("reconcile", name, url=url)))
+    steps = _carrying_on(status, url)
     report = next_command("report", name, "--csv", "report.csv", url=url)
     if status.unproven:
         many, is_over = count(status.unproven), not is_open(status)
@@ -101,4 +90,19 @@ def _steps(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
         elif counts[OutcomeState.SKIPPED]:
             why = "see who was left out, and why 제외 사유"
         steps.append((why, report))
+    return steps
+
+
+def _carrying_on(status: "CampaignStatus", url: str) -> list[tuple[str, str]]:
+    name, counts = status.name, status.counts
+    unsent, asked = counts[OutcomeState.NOT_SENT], open_unknowns(status) + status.in_flight
+    asking = f"ask SENS for the {count(asked)} unknown"
+    if asked and status.settles_at is not None and status.settles_at > datetime.now(KST):
+        asking += f", all settled by {status.settles_at.astimezone(KST):%H:%M:%S}"
+    if not unsent:
+        return [(f"{asking} 확인", next_command("reconcile", name, url=url))] if asked else []
+    why = f"send to the {count(unsent)} not sent to yet" + (f", and {asking}" if asked else "")
+    steps = [(f"{why} 발송", next_command("run", name, url=url))]
+    if not (asked or counts[OutcomeState.ACCEPTED]):
+        steps.append(("or leave them out for good 취소", next_command("cancel", name, url=url)))
     return steps
