@@ -17,6 +17,7 @@ LONG = (
     "campaign/test_kill",
     "campaign/test_ledgers.py",
     "campaign/test_planning.py",
+    "campaign/test_state_machine.py",
     "campaign/test_stopped_workers.py",
     "campaign/test_tracking.py",
     "cli/test_campaign.py",

@@ -15,13 +15,12 @@ from sens_async import SensSession, Settings
 from sens_async.campaign import Ledger
 from sens_async.emulator import Emulator, EmulatorOptions
 
-collect_ignore = [
-    *(["test_state_machine.py"] if "SENS_MACHINE" not in os.environ else []),
-]
-"""What is not ready to run with the others, and what it is asked for by."""
-
-if sys.platform == "win32":  # which has neither SIGKILL nor SIGSTOP
-    collect_ignore += ["test_kills.py", "test_kill_controls.py", "test_stopped_workers.py"]
+# Windows has neither SIGKILL nor SIGSTOP.
+collect_ignore = (
+    ["test_kills.py", "test_kill_controls.py", "test_stopped_workers.py"]
+    if sys.platform == "win32"
+    else []
+)
 
 POSTGRES = os.environ.get("SENS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1/postgres")
 """A server on which databases may be made."""

@@ -1,22 +1,24 @@
-"""Whatever happens to a ledger, in whatever order, it holds what it must."""
+"""Whatever happens to a ledger, in whatever order, it says nothing that is not so."""
 
 from itertools import count
 
+import pytest
 from campaign.ledger_machine import LedgerMachine
+from campaign.sqlite_at_once import use_sqlite_at_once
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 
-def test_a_ledger_of_one_process(tmp_path):
+@pytest.mark.parametrize(("processes", "stories"), [(1, 20), (2, 30)])
+def test_a_ledger_is_right_whatever_happens(
+    processes: int, stories: int, tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    use_sqlite_at_once(monkeypatch)
     numbers = count()
-
-    def machine() -> LedgerMachine:
-        return LedgerMachine(str(tmp_path / f"{next(numbers)}.db"), is_shared=False)
-
     run_state_machine_as_test(
-        machine,
+        lambda: LedgerMachine(str(tmp_path / f"{next(numbers)}.db"), processes),
         settings=settings(
-            max_examples=3,
+            max_examples=stories,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
