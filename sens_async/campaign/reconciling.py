@@ -19,6 +19,7 @@ from sens_async.campaign.packing import unpack
 from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, people
 from sens_async.campaign.states import BatchState, Guarantee
 from sens_async.campaign.storage import Storage
+from sens_async.campaign.strays import Messages, may_be_part, read_strays
 from sens_async.core.evidence import MARGIN, Evidence
 from sens_async.core.schedule import from_epoch
 from sens_async.core.signing import SIGNATURE_LIFETIME
@@ -29,6 +30,9 @@ from sens_async.searching import RETENTION
 from sens_async.session import SensSession
 
 __all__ = ["Round", "reconcile"]
+
+_Known = tuple[AnyRow, OutcomeBatch, BatchState]
+"""A batch that was unknown, what is known of it, and the state that it is in then."""
 
 _AT_ONCE = 1_000
 """Unknown batches that are looked for together, the oldest first."""
@@ -112,6 +116,8 @@ async def reconcile(
     now = began + session.signer.offset - max(0.0, session.signer.lag)
     settled = zip(unknown, resolution.report.batches, strict=False)  # the accepted come behind
     known = [(row, batch, _state(row, batch, guarantees, now)) for row, batch in settled]
+    if any(state is BatchState.ACCEPTED for _, _, state in known):
+        known = _held(known, sought, await read_strays(storage, session.service_id, now))
     await _write(storage, known, doubled)
     counts = Counter(state for _, _, state in known)
     reasons: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -150,6 +156,20 @@ def _state(
     return BatchState.PLANNED
 
 
+def _held(
+    known: Sequence[_Known], sought: Sequence[OutcomeBatch], strays: Collection[Messages]
+) -> list[_Known]:
+    """Leave unknown what was found and may be a part of a larger request, not listed in full."""
+    held = []
+    for (row, batch, state), before in zip(known, sought, strict=True):
+        assert before.evidence is not None
+        if state is BatchState.ACCEPTED and may_be_part(before.evidence, strays):
+            held.append((row, before, BatchState.UNKNOWN))
+        else:
+            held.append((row, batch, state))
+    return held
+
+
 def _departure(row: AnyRow) -> float:
     signed_at: float = row.intent_ms / 1_000
     reservation = reservation_of(row.reserve_at, row.reserve_zone)
@@ -158,7 +178,7 @@ def _departure(row: AnyRow) -> float:
 
 async def _write(
     storage: Storage,
-    known: Sequence[tuple[AnyRow, OutcomeBatch, BatchState]],
+    known: Sequence[_Known],
     doubled: Collection[str],
 ) -> None:
     """Write what is not unknown any more, unless somebody else has done so meanwhile."""
