@@ -94,11 +94,11 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def endurance(session: nox.Session) -> None:
-    """Runs of a million with faults, and campaigns killed hundreds of times; takes ten minutes."""
+    """Runs of a million with faults, campaigns killed hundreds of times, stories of a ledger."""
     session.install(*group("tests"), f".[{EXTRAS}]")
-    session.env.update(SENS_ENDURANCE="1000000", SENS_KILLS="2000")
-    files = ("tests/integration/test_endurance.py", "tests/campaign/test_kills.py")
-    run_tests(session, "-n", "auto", "-rP", *files)
+    session.env.update(SENS_ENDURANCE="1000000", SENS_KILLS="2000", SENS_STORIES="10")
+    names = ("integration/test_endurance", "campaign/test_kills", "campaign/test_state_machine")
+    run_tests(session, "-n", "auto", "-rP", *(f"tests/{name}.py" for name in names))
 
 
 @nox.session
