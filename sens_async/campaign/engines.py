@@ -77,7 +77,10 @@ class Engine(Protocol):
         ...
 
     async def at_once(self, writer: AsyncConnection, work: Callable[[Connection], T]) -> T:
-        """Do some work in one transaction, in as few steps as the database allows."""
+        """Do some work of a few statements, in as few steps as the database allows.
+
+        Each may be a transaction of its own; all are durable when this returns.
+        """
         ...
 
     async def lock(self, connection: AsyncConnection) -> None:
@@ -172,9 +175,9 @@ class SqliteEngine:
             URL.create("sqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS},
             hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
         )
         event.listen(self._direct, "connect", _configure)
-        event.listen(self._direct, "begin", _begin_to_write)
         self._thread = ThreadPoolExecutor(1, "sens-async ledger")
         self._file: tuple[int, int] | None = None
 
@@ -197,10 +200,10 @@ class SqliteEngine:
         writer: AsyncConnection,  # noqa: ARG002 - has no transaction while this has one
         work: Callable[[Connection], T],
     ) -> T:
-        """Do some work in a thread.
+        """Do some work in a thread, each statement as a transaction of its own.
 
-        The async driver goes to its thread and back seven times for a transaction of one
-        statement, and waits each time until the busy event loop lets it.
+        Each step there waits until the busy event loop lets it go on. The async driver has seven
+        for a transaction of one statement, and BEGIN and COMMIT are two.
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._do, work)
@@ -208,7 +211,7 @@ class SqliteEngine:
     def _do(self, work: Callable[[Connection], T]) -> T:
         if self._identity() != self._file:  # what is written to it now, nobody would find
             raise LedgerError(f"{self.name} was moved, replaced or deleted while it was in use")
-        with self._direct.begin() as connection:
+        with self._direct.connect() as connection:
             return work(connection)
 
     def _identity(self) -> tuple[int, int] | None:
@@ -353,10 +356,6 @@ def _configure(connection: Any, _: object) -> None:
 def _begin(connection: Any) -> None:
     if not connection.get_execution_options().get("writes", False):
         connection.exec_driver_sql("BEGIN")
-
-
-def _begin_to_write(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _begins_with_a_change(connection: Connection) -> None:

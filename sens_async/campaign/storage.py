@@ -147,10 +147,10 @@ class Storage:
         return await to_its_end(written())
 
     async def at_once(self, work: Callable[[Connection], T]) -> T:
-        """Do some work of a few statements in one transaction, durable when this returns.
+        """Do some work of a few statements, durable when this returns; see `Engine.at_once`.
 
         Raises:
-            LedgerError: See `writing`.
+            LedgerError: One of them failed, or may have; those before it may be written.
         """
 
         async def done() -> T:

@@ -14,7 +14,7 @@ from signal import SIGKILL, Signals
 
 import attrs
 from aiohttp.client_proto import ResponseHandler
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
@@ -103,12 +103,17 @@ class Marks:
             commit(dialect, connection)
             self.passed(f"after commit{what}")
 
-        def execute(
-            _c: object, _d: object, statement: str, values: object, _e: object, _m: object
-        ) -> None:
+        def execute(connection: Connection, _d: object, statement: str, values: object, *_) -> None:
             if statement.startswith("UPDATE sens_batch") and '"fence":' in str(values):
                 is_intent = '"state":"INFLIGHT"' in str(values)
                 self._written = "intents" if is_intent else "outcomes"
+                if not connection.dialect.is_async:  # it is a transaction of its own
+                    self.passed(f"before commit of {self._written}")
+
+        def executed(connection: Connection, *_) -> None:
+            if not connection.dialect.is_async and self._written != "the rest":
+                written, self._written = self._written, "the rest"
+                self.passed(f"after commit of {written}")
 
         async def send_late(gateway: Gateway, *args: object, **options: object) -> Attempt:
             self.passed("between intent and send")
@@ -131,6 +136,7 @@ class Marks:
             read(protocol, data)
 
         event.listen(Engine, "before_cursor_execute", execute)
+        event.listen(Engine, "after_cursor_execute", executed)
         DefaultDialect.do_commit = do_commit
         Gateway.send = send_late
         _SelectorSocketTransport.write = write_bytes

@@ -94,6 +94,7 @@ async def test_a_cancelled_reservation_ends_so(ledger, sens, clock):
     assert (await campaign.track(sens)).ends == {"CANCELED": 150}
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # a day is long
 async def test_what_never_ends_is_left_after_a_day(ledger, stack, clock, emulator):
     sens = await stack.enter_async_context(emulator.session(settings=Settings(rate_limit=None)))
     campaign = await ledger.plan(sens, "one", ["010-1900-0000", *numbers(3)], TEXT)
