@@ -1,4 +1,4 @@
-"""Group commit: what many workers want written at a moment is one transaction.
+"""Group commit: what many workers want written at a moment is one statement, and one commit.
 
 A commit waits for the disk; alone, each batch would wait twice. Changes are written in the order
 in which they came, so a worker that waits for its next intent knows its last outcome to be safe,
@@ -51,7 +51,7 @@ _COLUMNS: Sequence[tuple[str, TypeEngine[Any]]] = (
 
 
 _AT_MOST = 64
-"""Changes of one transaction: while it is written, those before it send."""
+"""Changes of one group: while it is written, those before it send."""
 
 
 class _Change(NamedTuple):
