@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,3 +105,11 @@ async def test_nobody_reads_on_and_nothing_is_said(sens, environ):
     result = await sens.finish(process)
 
     assert (result.code, result.err) == (1, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes it")
+async def test_a_command_works_without_a_standard_output():
+    line = f"exec {shlex.quote(sys.executable)} -m sens_async check hello >&-"
+    process = await asyncio.create_subprocess_exec("sh", "-c", line, stderr=subprocess.PIPE)
+    assert await process.communicate() == (None, b"")
+    assert process.returncode == 0
