@@ -81,8 +81,10 @@ class Ledger:
         ledger = cls(storage, clock)
         try:
             await storage.open()
-            yield ledger
-            await ledger._ends()
+            try:
+                yield ledger
+            finally:  # also if the block fails: what is on the wire has an outcome to be written
+                await ledger._ends()
         finally:
             await storage.aclose()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import nullcontext
 from datetime import timedelta
 
 import orjson
@@ -519,21 +520,24 @@ class TestInterruptions:
         assert clock.time() - closed_at < 1.0
 
     @pytest.mark.parametrize("fault", [None, "drop"])
+    @pytest.mark.parametrize("fails", [False, True])
     async def test_a_ledger_that_closes_behind_its_session_lets_runs_end(
-        self, url, emulator, clock, fault
+        self, url, emulator, clock, fault, *, fails
     ):
         settings = Settings(rate_limit=None, max_in_flight=2)
         enough = asyncio.Event()
-        async with (
-            Ledger.open(url, clock=clock) as ledger,
-            emulator.session(settings=settings) as sens,
-        ):
-            campaign = await ledger.plan(sens, "one", numbers(3_000), TEXT)
-            if fault is not None:
-                emulator.fail(fault, requests="5-10")
-            running = asyncio.create_task(campaign.run(sens, watch=lambda _: enough.set()))
-            await enough.wait()
-            await asyncio.sleep(0 if fault is None else 100)
+        with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+            async with (
+                Ledger.open(url, clock=clock) as ledger,
+                emulator.session(settings=settings) as sens,
+            ):
+                campaign = await ledger.plan(sens, "one", numbers(3_000), TEXT)
+                if fault is not None:
+                    emulator.fail(fault, requests="5-10")
+                running = asyncio.create_task(campaign.run(sens, watch=lambda _: enough.set()))
+                await enough.wait()
+                await asyncio.sleep(0 if fault is None else 100)
+                assert not fails or 1 / 0
         status = await running
         assert isinstance(status.stopped_by, SessionClosed)
         assert max(map(len, emulator.admissions.values()), default=1) == 1
