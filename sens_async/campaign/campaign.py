@@ -15,7 +15,7 @@ from sens_async.campaign.purging import purge
 from sens_async.campaign.reporting import CampaignOutcome, report
 from sens_async.campaign.running import Order, Runner
 from sens_async.campaign.states import Guarantee, GuaranteeName
-from sens_async.campaign.status import CampaignStatus, read_due, read_ends, read_status
+from sens_async.campaign.status import CampaignStatus, read_ends, read_status
 from sens_async.campaign.tracking import Tracker
 from sens_async.errors import ConfigError
 from sens_async.models import OutcomeState
@@ -245,9 +245,9 @@ class Campaign:
         Raises:
             LedgerError: The ledger cannot be read.
         """
-        status = await read_status(self._ledger.storage, self.name, self._id)
+        reservation = self.letter.reservation
+        status = await read_status(self._ledger.storage, self.name, self._id, reservation)
         await read_ends(self._ledger.storage, self._id, status)
-        await read_due(self._ledger.storage, self._id, status, self.letter.reservation)
         return status
 
     def report(

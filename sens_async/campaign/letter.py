@@ -14,7 +14,7 @@ from sens_async.core.message import Message, Rules
 from sens_async.core.schedule import Reservation
 from sens_async.models import ContentType, MessageType
 
-__all__ = ["Letter", "checked_name", "reservation_of", "same_name"]
+__all__ = ["Letter", "checked_name", "departure", "reservation_of", "same_name"]
 
 _LONGEST_NAME = 200
 
@@ -144,6 +144,17 @@ def reservation_of(at: str | None, zone: str | None) -> Reservation | None:
         return None
     minute = datetime.fromisoformat(at).astimezone(ZoneInfo(zone))
     return Reservation(minute, f"{minute:%Y-%m-%d %H:%M}", zone)
+
+
+def departure(intent_ms: int, reservation: Reservation | None) -> float:
+    """Give when a request goes out, at the earliest: seconds since the epoch.
+
+    Args:
+        intent_ms: Its signature time, milliseconds since the epoch.
+        reservation: Its campaign's.
+    """
+    signed_at = intent_ms / 1_000
+    return signed_at if reservation is None else max(signed_at, reservation.at.timestamp())
 
 
 def checked_name(name: object) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.errors import error_text
 from sens_async.campaign.leases import SETTLE_SECONDS
-from sens_async.campaign.letter import reservation_of
+from sens_async.campaign.letter import departure, reservation_of
 from sens_async.campaign.packing import unpack
 from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, people
 from sens_async.campaign.states import BatchState, Guarantee
@@ -148,7 +148,8 @@ def _state(
         # What SENS lists no more will never be known, and must not hold others up for ever.
         is_old = row.intent_ms / 1_000 < now - RETENTION
         return BatchState.UNPROVEN if is_old else BatchState.UNKNOWN
-    if row.campaign_id not in guarantees and now < _departure(row) + SETTLE_SECONDS:
+    departs_at = departure(row.intent_ms, reservation_of(row.reserve_at, row.reserve_zone))
+    if row.campaign_id not in guarantees and now < departs_at + SETTLE_SECONDS:
         return BatchState.UNKNOWN
     guarantee = guarantees.get(row.campaign_id, Guarantee(row.guarantee))
     if guarantee is Guarantee.AT_MOST_ONCE:
@@ -168,12 +169,6 @@ def _held(
         else:
             held.append((row, batch, state))
     return held
-
-
-def _departure(row: AnyRow) -> float:
-    signed_at: float = row.intent_ms / 1_000
-    reservation = reservation_of(row.reserve_at, row.reserve_zone)
-    return signed_at if reservation is None else max(signed_at, reservation.at.timestamp())
 
 
 async def _write(

@@ -229,7 +229,10 @@ class Runner:
 
     async def _refresh(self) -> None:
         """Count anew: other processes may have moved something, and questions have."""
-        fresh = await read_status(self._storage, self._order.name, self._order.campaign_id)
+        order = self._order
+        fresh = await read_status(
+            self._storage, order.name, order.campaign_id, order.letter.reservation
+        )
         for name in _COUNTED:
             setattr(self.status, name, getattr(fresh, name))
         if not self.status.counts[OutcomeState.UNKNOWN]:

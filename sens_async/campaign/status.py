@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from sens_async.campaign.ids import ids_of
 from sens_async.campaign.leases import SETTLE_SECONDS
+from sens_async.campaign.letter import departure
 from sens_async.campaign.results import read_results
 from sens_async.campaign.schema import batches
 from sens_async.campaign.states import BatchState, outcome_of
@@ -17,7 +18,7 @@ from sens_async.deliveries import DeliveryEnd
 from sens_async.errors import SensError
 from sens_async.models import MessageType, OutcomeState
 
-__all__ = ["CampaignStatus", "read_due", "read_ends", "read_status"]
+__all__ = ["CampaignStatus", "read_ends", "read_status"]
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -84,22 +85,27 @@ class CampaignStatus:
         return not self.counts[OutcomeState.UNKNOWN] and not self.counts[OutcomeState.NOT_SENT]
 
 
-async def read_status(storage: Storage, name: str, campaign_id: int) -> CampaignStatus:
-    """Count what the ledger holds."""
+async def read_status(
+    storage: Storage, name: str, campaign_id: int, reservation: Reservation | None
+) -> CampaignStatus:
+    """Count what the ledger holds, and see when the last of the unknown can be settled."""
     status = CampaignStatus(name=name)
     kinds = (batches.c.state, batches.c.type, batches.c.is_doubtful)
     counted = (
-        select(*kinds, func.sum(batches.c.size), func.count())
+        select(*kinds, func.sum(batches.c.size), func.count(), func.max(batches.c.intent_ms))
         .where(batches.c.id.between(*ids_of(campaign_id)))
         .group_by(*kinds)
     )
     async with storage.reading() as connection:
         rows = (await connection.execute(counted)).all()
-    for word, type_name, is_doubtful, size, number in rows:
+    for word, type_name, is_doubtful, size, number, intent_ms in rows:
         state = BatchState(word)
         status.counts[outcome_of(state, is_doubtful=bool(is_doubtful))] += int(size)
         if state is BatchState.INFLIGHT:
             status.in_flight += int(size)
+        if state is BatchState.UNKNOWN:
+            due = from_epoch(departure(intent_ms, reservation) + SETTLE_SECONDS)
+            status.settles_at = max(due, status.settles_at or due)
         if state is BatchState.UNPROVEN:
             status.unproven += int(size)
         if is_doubtful:
@@ -123,19 +129,3 @@ async def read_ends(storage: Storage, campaign_id: int, status: CampaignStatus) 
             for result in read_results(results, size):
                 if result.end is not None:
                     status.count_end(result.end, result.code)
-
-
-async def read_due(
-    storage: Storage, campaign_id: int, status: CampaignStatus, reservation: Reservation | None
-) -> None:
-    """Find out when the last of the unknown can be settled."""
-    latest = select(func.max(batches.c.intent_ms)).where(
-        batches.c.id.between(*ids_of(campaign_id)), batches.c.state == BatchState.UNKNOWN
-    )
-    async with storage.reading() as connection:
-        intent_ms = (await connection.execute(latest)).scalar_one()
-    if intent_ms is not None:
-        departs_at = intent_ms / 1_000
-        if reservation is not None:
-            departs_at = max(departs_at, reservation.at.timestamp())
-        status.settles_at = from_epoch(departs_at + SETTLE_SECONDS)

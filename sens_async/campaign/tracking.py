@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sens_async.campaign.ids import ids_of
-from sens_async.campaign.letter import Letter
+from sens_async.campaign.letter import Letter, departure
 from sens_async.campaign.packing import unpack
 from sens_async.campaign.results import Result, pack_results, read_results
 from sens_async.campaign.schema import AnyRow, batches, campaign_id, campaigns, people
@@ -134,10 +134,7 @@ class Tracker:
             return (await connection.execute(wanted)).all()
 
     def _age(self, row: AnyRow) -> float:
-        departs: float = row.intent_ms / 1000
-        if self._reservation is not None:
-            departs = max(departs, self._reservation.at.timestamp())
-        return self._clock.time() - departs
+        return self._clock.time() - departure(row.intent_ms, self._reservation)
 
     async def _ask(self, row: AnyRow) -> tuple[bool, bool]:
         """Ask about one request.

@@ -1,10 +1,10 @@
 """`sens reservations`: where a reserved send is, and cancelling it."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sens_async.cli.confirming import Yes, may_confirm
 from sens_async.cli.console import make_console
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def status(reserve_id: _Id, json: _Json = False) -> None:
 @reservations.command()
 def cancel(
     reserve_id: _Id,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask. Off a terminal nothing is asked.")
-    ] = False,
+    yes: Yes = False,
     json: _Json = False,
 ) -> None:
     """Cancel a reservation that still waits: none of its recipients gets it. 예약 취소.
@@ -58,7 +56,7 @@ def cancel(
     from sens_async.cli.documents import print_document  # noqa: PLC0415
     from sens_async.models import ReservationStatus  # noqa: PLC0415
 
-    if not (yes or json) and sys.stdin.isatty() and sys.stdout.isatty():
+    if may_confirm(yes=yes, json=json):
         found = ask(lambda session: session.reservations.get(reserve_id), as_json=json)
         _show(found)
         if found.status != ReservationStatus.CANCELED:

@@ -1,11 +1,11 @@
 """`sens send`: one text to numbers or to a list."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sens_async.cli.confirming import may_confirm
 from sens_async.cli.order import Order
 from sens_async.cli.order_options import (
     LIST,
@@ -155,7 +155,7 @@ def send(
             )
         if dry_run:
             raise typer.Exit(plan(listing, order, as_json=json))
-        ask = not (yes or json) and sys.stdin.isatty() and sys.stdout.isatty()
+        ask = may_confirm(yes=yes, json=json)
         inputs = [csv] if csv else []
         raise typer.Exit(
             run(

@@ -1,6 +1,5 @@
 """`sens unsubscribes`: who has opted out of advertisements."""
 
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from sens_async.cli.confirming import Yes, may_confirm
 from sens_async.cli.console import count, make_console, mask
 from sens_async.cli.refusing import refusing
 from sens_async.core.schedule import KST
@@ -122,9 +122,7 @@ def remove(
     numbers: _Numbers = None,
     file: _File = None,
     number_column: _NumberColumn = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask. Off a terminal nothing is asked.")
-    ] = False,
+    yes: Yes = False,
     json: _Json = False,
 ) -> None:
     """Take numbers off the list, with the consent of their owners. 수신거부 해제.
@@ -132,7 +130,7 @@ def remove(
     Exits with 0 if all are off; else with 1.
     """
     given = _given(numbers, file, number_column)
-    if not (yes or json) and sys.stdin.isatty() and sys.stdout.isatty():
+    if may_confirm(yes=yes, json=json):
         how_many = count(len(given))
         typer.confirm(
             f"Did {how_many} consent to advertisements again? 다시 수신 동의한 {how_many}명인가요?",

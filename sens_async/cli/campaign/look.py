@@ -23,32 +23,16 @@ def status(name: Name, *, json: AsJson = False, ledger: LedgerUrl = DEFAULT_LEDG
     """
     # The library is heavy; help must not wait for it.
     from sens_async.cli.campaign.causes import causes_of  # noqa: PLC0415
-    from sens_async.cli.campaign.following import UNFINISHED  # noqa: PLC0415
     from sens_async.cli.campaign.ledgers import in_ledger  # noqa: PLC0415
-    from sens_async.cli.campaign.steps import print_next  # noqa: PLC0415
-    from sens_async.cli.campaign.words import (  # noqa: PLC0415
-        print_heading,
-        print_status,
-        status_document,
-    )
-    from sens_async.cli.console import make_console  # noqa: PLC0415
-    from sens_async.cli.documents import print_document  # noqa: PLC0415
+    from sens_async.cli.campaign.telling import tell  # noqa: PLC0415
 
     async def act(ledger: "Ledger") -> "tuple[Campaign, CampaignStatus, list[Reason]]":
         campaign = await ledger.campaign(name)
         known = await campaign.status()
         return campaign, known, await causes_of(campaign, known)
 
-    campaign, known, causes = in_ledger(ledger, act, as_json=json)
-    code = 0 if known.is_finished else UNFINISHED
-    if json:
-        print_document(status_document(known, exit_code=code, causes=causes))
-    else:
-        console = make_console()
-        print_heading(console, campaign)
-        print_status(console, known, causes=causes, is_brief=True)
-        print_next(console, campaign, known, url=ledger)
-    raise typer.Exit(code)
+    told = in_ledger(ledger, act, as_json=json)
+    raise typer.Exit(tell(*told, url=ledger, as_json=json, is_brief=True))
 
 
 def list_(*, json: AsJson = False, ledger: LedgerUrl = DEFAULT_LEDGER) -> None:

@@ -1,6 +1,5 @@
 """`sens campaign purge`: the personal data of campaigns that are over."""
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from sens_async.cli.campaign.options import DEFAULT_LEDGER, AsJson, LedgerUrl
+from sens_async.cli.confirming import Yes, may_confirm
 from sens_async.cli.refusing import refusing
 from sens_async.core.schedule import KST
 
@@ -24,9 +24,7 @@ def purge(
         str | None,
         typer.Option(metavar="AGE", help="All that were planned so long ago: 90d, 12w."),
     ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask. Off a terminal nothing is asked.")
-    ] = False,
+    yes: Yes = False,
     json: AsJson = False,
     ledger: LedgerUrl = DEFAULT_LEDGER,
 ) -> None:
@@ -68,7 +66,7 @@ def purge(
         assert age is not None
         return list(await ledger.purge(older_than=age))
 
-    if not (yes or json) and sys.stdin.isatty() and sys.stdout.isatty():
+    if may_confirm(yes=yes, json=json):
         found = in_ledger(ledger, find, as_json=json)
         if found:
             named = ", ".join(found)

@@ -32,8 +32,8 @@ class View:
         done: How many of them have been done.
         below: The lines.
         asks: Whether the unknown are asked for.
-        leaves: Whether Ctrl-C leaves them unknown; else they are sent again at once.
-        waits: Whether they are asked for until they are settled; else once.
+        stays: Whether they are asked for until they are settled, or Ctrl-C leaves them unknown;
+            else they are asked for once.
     """
 
     what: str
@@ -41,8 +41,7 @@ class View:
     done: Callable[["CampaignStatus"], int]
     below: Callable[["CampaignStatus"], list[Text]]
     asks: bool = True
-    leaves: bool = True
-    waits: bool = True
+    stays: bool = True
 
     def is_asking(self, status: "CampaignStatus") -> bool:
         """Whether nothing is sent at the moment, and the unknown are asked for."""
@@ -52,11 +51,10 @@ class View:
 
     def asking_line(self, status: "CampaignStatus") -> str:
         """Say for how many SENS is asked, until when, and what Ctrl-C does."""
-        until = ends = ""
-        if status.settles_at is not None and self.waits and self.leaves:
+        until = ""
+        if self.stays and status.settles_at is not None:
             until = f" until {status.settles_at.astimezone(KST):%H:%M:%S}"
-        if self.waits and self.leaves:
-            ends = "; Ctrl-C leaves them unknown 종료"
+        ends = "; Ctrl-C leaves them unknown 종료" if self.stays else ""
         return f"asking SENS for {count(open_unknowns(status))} unknown{until} 확인 중{ends}"
 
     def lines(self, status: "CampaignStatus") -> list[Text]:
@@ -72,8 +70,7 @@ def sending(begun: "CampaignStatus", guarantee: str, waits: bool) -> View:
         total=begun.total,
         done=_finished,
         below=_outcomes,
-        leaves=guarantee != GuaranteeName.AT_LEAST_ONCE.value,
-        waits=waits,
+        stays=waits and guarantee != GuaranteeName.AT_LEAST_ONCE.value,
     )
 
 
@@ -85,7 +82,7 @@ def asking(begun: "CampaignStatus", _guarantee: str, waits: bool) -> View:
         total=total,
         done=lambda status: max(0, total - open_unknowns(status)),
         below=_outcomes,
-        waits=waits,
+        stays=waits,
     )
 
 
