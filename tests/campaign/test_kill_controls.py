@@ -13,7 +13,8 @@ from campaign.killing import trial
 pytestmark = pytest.mark.real_time
 
 LOST_ANSWERS = (("drop", {"accept": True}, 0.5),)
-LATE = (("late", {"delay": 1.0}, 0.5),)
+LATE = (("late", {"delay": 1.2}, 0.5),)
+"""Accepted after its sender has given it up, and before its signature has become invalid."""
 
 
 async def test_intents_that_are_not_durable(tmp_path):
@@ -27,7 +28,8 @@ async def test_intents_that_are_not_durable(tmp_path):
 
 async def test_no_time_to_settle(tmp_path):
     ledger = str(tmp_path / "ledger.db")
-    async with trial(ledger, tmp_path, batches=40, settle=0.0, faults=LATE) as it:
+    # So few that SENS is asked as soon as the last has been given up.
+    async with trial(ledger, tmp_path, batches=12, settle=0.0, faults=LATE) as it:
         await it.finish()
         await it.nothing_is_late()
         assert sent_twice(it.emulator.admissions)
